@@ -1,0 +1,1 @@
+"""Data to learn: toy densities, points and pictures of the user."""

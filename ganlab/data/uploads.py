@@ -1,0 +1,254 @@
+"""A user's file, picture or drawing, read safely and turned into the `DataConfig` that carries it.
+
+Whatever cannot be used raises `InvalidInput` with a sentence that says what was wrong, where, and what to do.
+"""
+
+import io
+import os
+import stat
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from ganlab.config import InvalidInput
+from ganlab.data.payloads import LARGEST_SIDE, MOST_POINTS, encode_picture, encode_points
+from ganlab.data.toy2d import DataConfig
+
+MOST_BYTES = 20 << 20
+MOST_ROWS = 1_000_000
+LONGEST_LINE = 1000  # characters; a line of numbers has some forty
+LONGEST_HEAD = 100  # empty lines, comments and header
+LARGEST_VALUE = 1e100  # beyond it the span of the data would overflow
+MOST_PIXELS = 40_000_000
+LONGEST_SIDE = 16_384  # pixels of an uploaded picture
+MOST_STROKE_POINTS = 100_000
+FORMATS = ("PNG", "JPEG", "WEBP")  # named, so that Pillow's readers of EPS, PSD, TIFF and others are never reached
+NPY_MAGIC = b"\x93NUMPY"
+ORIENTATION = ExifTags.Base.Orientation
+TWO_COLUMNS = "give exactly two, x and y"
+NO_PICTURE = "is not a readable PNG, JPEG or WebP picture; it may be damaged or of another kind"
+
+Array = npt.NDArray[np.float64]
+
+
+def read_points(path: str | os.PathLike[str]) -> DataConfig:
+    """The points of a text file (comma, semicolon, tab or blanks; a header is allowed) or a .npy array [N, 2].
+
+    At most 20 MB and 1,000,000 rows. The points are moved to the middle of their bounding box and scaled so that its
+    longer side spans [-1, 1]; of more than 2,000 rows, 2,000 are drawn at random, the same ones for the same file.
+    """
+    data = _read(path, "file")
+    points = _from_npy(data) if data.startswith(NPY_MAGIC) else _from_text(data)
+    low, high = points.min(0), points.max(0)
+    half = float((high - low).max()) / 2
+    points = (points - (low + high) / 2) / (half or 1.0)
+    if len(points) > MOST_POINTS:
+        chosen = np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False)
+        points = points[np.sort(chosen)]
+    return DataConfig("points", points=encode_points(points.clip(-1, 1)))
+
+
+def read_picture(path: str | os.PathLike[str]) -> DataConfig:
+    """A PNG, JPEG or WebP picture as a density: dark pixels are likely.
+
+    At most 20 MB and 40 megapixels. The first frame, turned as its EXIF says, on white, in grey, shrunk to fit
+    48 x 48 pixels; darkness is 255 minus luminance. Nothing else of the file is kept.
+    """
+    data = _read(path, "picture")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:  # reads the header only
+            width, height = image.size
+            if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+                raise InvalidInput(
+                    "picture", f"has {width:,} x {height:,} pixels; at most 40 megapixels are read: make it smaller"
+                )
+            darkness = 255 - np.asarray(_small_grey(image), dtype=np.uint8)  # [H, W]
+    except InvalidInput:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidInput("picture", "has too many pixels; at most 40 megapixels are read: make it smaller") from None
+    except Exception as error:  # on damaged files Pillow raises nearly every kind there is
+        raise InvalidInput("picture", NO_PICTURE) from error
+    if not darkness.any():
+        raise InvalidInput("picture", "is all white; use one with dark parts, they are what is learned")
+    return DataConfig("picture", grid=encode_picture(darkness))
+
+
+def read_drawing(strokes: Any) -> DataConfig:
+    """The points [[x, y], ...] of a drawing, each coordinate in [-1, 1]; more than 2,000 are thinned evenly."""
+    if not isinstance(strokes, list | tuple):
+        raise InvalidInput("drawing", "must be a list of points [x, y]")
+    if not strokes:
+        raise InvalidInput("drawing", "is empty: draw something first")
+    if len(strokes) > MOST_STROKE_POINTS:
+        raise InvalidInput("drawing", f"has {len(strokes):,} points; at most {MOST_STROKE_POINTS:,} are read")
+    for i, point in enumerate(strokes):
+        if not isinstance(point, list | tuple) or len(point) != 2 or not all(map(_in_canvas, point)):
+            raise InvalidInput("drawing", f"point {i + 1} must be two numbers from -1 to 1")
+    points = np.array(strokes, dtype=np.float64)  # [N, 2]
+    if len(points) > MOST_POINTS:
+        points = points[np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int)]
+    return DataConfig("drawn", points=encode_points(points))
+
+
+def _in_canvas(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1 <= value <= 1
+
+
+def _read(path: str | os.PathLike[str], field: str) -> bytes:
+    """The whole of a regular file of at most 20 MB; a larger one is refused before it is read."""
+    try:
+        status = os.stat(path)
+        regular, size = stat.S_ISREG(status.st_mode), status.st_size
+        data = Path(path).read_bytes() if regular and size <= MOST_BYTES else b""
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        raise InvalidInput(field, "could not be opened; choose it again") from None
+    if not regular:
+        raise InvalidInput(field, "is not a file; choose a single file")
+    if size > MOST_BYTES:
+        raise InvalidInput(field, f"is {size / 2**20:,.1f} MB large; at most 20 MB are read")
+    if not data:
+        raise InvalidInput(field, "is empty (0 bytes)")
+    return data
+
+
+def _from_npy(data: bytes) -> Array:
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = reader[version](stream)
+    except (ValueError, KeyError, TypeError, SyntaxError, EOFError, ArithmeticError, RecursionError, MemoryError):
+        raise InvalidInput("file", "is a damaged .npy file, or one of an unknown version; save it again") from None
+    # the header is checked before anything is made of its size
+    if dtype.hasobject:
+        raise InvalidInput("file", "is a .npy file of Python objects, which are not read; save an array of numbers")
+    if dtype.kind not in "fiu":
+        raise InvalidInput("file", f"holds {str(dtype)[:40]} values; save an array of real numbers")
+    if len(shape) != 2 or shape[1] != 2:
+        raise InvalidInput("file", f"holds an array of shape {str(shape)[:40]}; save one of shape (rows, 2)")
+    _check_rows(shape[0])
+    try:
+        stream.seek(0)
+        points: Array = np.lib.format.read_array(stream, allow_pickle=False).astype(np.float64)
+    except (ValueError, TypeError, EOFError, ArithmeticError, MemoryError):
+        raise InvalidInput("file", "is a damaged .npy file: it is cut off; save it again") from None
+    bad = ~(np.abs(points) <= LARGEST_VALUE).all(1)  # NaN too
+    if bad.any():
+        raise InvalidInput("file", f"row {int(bad.argmax())} (counted from 0) has a NaN, infinite or huge value")
+    return points
+
+
+def _from_text(data: bytes) -> Array:
+    values = array("d")
+    separator: str | None = None
+    header = False
+    for number, line in enumerate(_lines(data), 1):
+        if len(line) > LONGEST_LINE:
+            raise InvalidInput("file", f"line {number} is {len(line):,} characters long; {TWO_COLUMNS}")
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if not values:
+            separator = _separator(line)
+            if not header and not any(_is_number(cell, separator) for cell in line.split(separator)):
+                header = True
+                continue
+        values.extend(_pair(line, separator, number))
+    _check_rows(len(values) // 2)
+    return np.array(values, dtype=np.float64).reshape(-1, 2)
+
+
+def _lines(data: bytes) -> list[str]:
+    if max(data.count(b"\n"), data.count(b"\r")) > MOST_ROWS + LONGEST_HEAD:  # counted before any text is made
+        _check_rows(data.count(b"\n"))
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # what Excel saves as "Unicode text"
+        text = data.decode("utf-16", errors="replace")
+    elif b"\0" in data:
+        raise InvalidInput("file", "is neither a text with numbers nor a .npy file")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")  # only a header may hold letters, whatever they are
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _separator(line: str) -> str | None:
+    """The character between columns; None for blanks."""
+    return next((mark for mark in "\t;," if mark in line), None)
+
+
+def _pair(line: str, separator: str | None, number: int) -> tuple[float, float]:
+    cells = line.split(separator)
+    if len(cells) != 2:
+        columns = "one column" if len(cells) == 1 else f"{len(cells)} columns"
+        raise InvalidInput("file", f"line {number} has {columns}; {TWO_COLUMNS}")
+    for cell in cells:
+        if not _is_number(cell, separator):
+            raise InvalidInput("file", f"line {number}: {_shown(cell)} is not a number; correct or remove the line")
+    x, y = (float(_plain(cell, separator)) for cell in cells)
+    if not (abs(x) <= LARGEST_VALUE and abs(y) <= LARGEST_VALUE):  # NaN too
+        raise InvalidInput("file", f"line {number} has a NaN, infinite or huge value; correct or remove the line")
+    return x, y
+
+
+def _plain(cell: str, separator: str | None) -> str:
+    """A cell without quotes, and with a decimal point where a comma can only be a decimal comma."""
+    cell = cell.strip().strip('"')
+    return cell.replace(",", ".") if separator in (";", "\t") else cell
+
+
+def _is_number(cell: str, separator: str | None) -> bool:
+    try:
+        float(_plain(cell, separator))
+    except ValueError:
+        return False
+    return "_" not in cell  # Python reads 1_000, a file does not mean it
+
+
+def _shown(cell: str) -> str:
+    cell = cell.strip()
+    return "an empty cell" if not cell else repr(cell if len(cell) <= 20 else cell[:17] + "...")
+
+
+def _check_rows(rows: int) -> None:
+    if rows < 1:
+        raise InvalidInput("file", "has no rows of numbers; give two columns, x and y")
+    if rows > MOST_ROWS:
+        raise InvalidInput("file", f"has {rows:,} rows; at most {MOST_ROWS:,} are read: keep a part of them")
+
+
+def _small_grey(image: Image.Image) -> Image.Image:
+    """The first frame, upright, on white, mode L, at most 48 x 48."""
+    image.draft("L", (LARGEST_SIDE * 2, LARGEST_SIDE * 2))  # a JPEG is decoded at a fraction of its size
+    image.load()
+    exif = image.getexif()
+    if image.mode.startswith("I"):  # 16 bits
+        grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode != "L":
+        image = image.convert("RGB")
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)  # BOX: the mean of the pixels it joins
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    turn = TURNS.get(exif.get(ORIENTATION, 1))
+    image = image.convert("L")
+    return image if turn is None else image.transpose(turn)
+
+
+TURNS: dict[int, Image.Transpose] = {  # EXIF orientation: what brings the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}

@@ -1,0 +1,1 @@
+"""Measures of what a generator has learned: pure functions of samples, densities and features."""

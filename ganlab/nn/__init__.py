@@ -1,0 +1,1 @@
+"""Building blocks of networks: normalisations and minibatch layers."""

@@ -1,0 +1,1 @@
+"""Pictures of results: grids of images, plotly figures, clips."""
