@@ -59,12 +59,17 @@ def _bold(sentence: str, title: str) -> str:
 
 
 def _table(rows: list[DiracConfig], walks: list[Walk]) -> str:
-    lines = ["| Method | Flow | One step | Largest modulus | Ends at (θ, ψ) |", "|---|---|---|---|---|"]
+    """An HTML table that scrolls sideways on a telephone, for a broken number cannot be read."""
+    lines = [("Method", "Flow", "One step", "Largest modulus", "Ends at (θ, ψ)")]
     for row, walk in zip(rows, walks):
         size = "—" if walk.eigenvalues is None else f"{abs(walk.eigenvalues).max():.4f}"
         end = ", ".join(f"{value:.3g}" for value in walk.path[-1])
-        lines.append(f"| {walk.title} | {spelled(eigenvalues(row))} | {spelled(walk.eigenvalues)} | {size} | {end} |")
-    return "\n".join(lines)
+        lines.append((walk.title, spelled(eigenvalues(row)), spelled(walk.eigenvalues), size, end))
+    style = "padding: 6px 12px; text-align: left; border-bottom: 1px solid var(--border-color-primary)"
+    cells = ["".join(f'<td style="{style}">{cell}</td>' for cell in line) for line in lines]
+    cells[0] = cells[0].replace("<td", "<th").replace("</td", "</th")
+    body = "".join(f"<tr>{line}</tr>" for line in cells)
+    return f'<div style="overflow-x: auto"><table style="white-space: nowrap">{body}</table></div>'
 
 
 def _formulas() -> str:
@@ -99,7 +104,7 @@ def build() -> gr.Blocks:
                 gr.Markdown("### Eigenvalues of one step and the unit circle")
                 plane = gr.Plot(show_label=False)
         gr.Markdown("### Eigenvalues at the equilibrium")
-        table = gr.Markdown(elem_id="dirac-table")
+        table = gr.HTML(elem_id="dirac-table")
         with gr.Accordion("The formulas", open=False):
             gr.Markdown(_formulas(), latex_delimiters=[{"left": "$", "right": "$", "display": False}])
         _wire(demo, methods, settings, strengths, [portrait, distance, plane, table, said], buttons, hint)
@@ -165,10 +170,12 @@ def _wire(
         knobs = [gr.update(value=values[key], visible=key in chosen) for key in strengths]
         return [chosen, *(now[key] for key in settings), *knobs, told["hint"], *draw(chosen, now, values)]
 
-    # the newest value wins: a slider that is dragged sends more than can be drawn
+    # The newest value wins: a slider that is dragged sends more than can be drawn. Not queue=False, which is faster but
+    # shows no gr.Error at all.
     live: dict[str, Any] = {
-        "queue": False,
         "trigger_mode": "always_last",
+        "concurrency_id": "dirac",
+        "concurrency_limit": 2,
         "show_progress": "hidden",
         "api_visibility": "private",
     }

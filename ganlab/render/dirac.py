@@ -62,13 +62,13 @@ def phase_portrait(walks: Sequence[Walk], flow: Flow | None = None, flow_title: 
     if walks:
         start = walks[0].path[0]
         circle = {"color": "white", "size": 13, "line": {"color": INK, "width": 2.5}}
-        figure.add_scatter(x=start[:1], y=start[1:], mode="markers", marker=circle, name="Start", hoverinfo="name")
+        _place(figure, start[0], start[1], "Start", circle)
     cross = {"color": INK, "size": 14, "symbol": "x", "line": {"color": "white", "width": 1.5}}
-    figure.add_scatter(x=[0], y=[0], mode="markers", marker=cross, name="Equilibrium", hoverinfo="name")
+    _place(figure, 0.0, 0.0, "Equilibrium", cross)
     span = [-reach, reach]
     figure.update_xaxes(title="θ (generator)", range=span, constrain="domain")
     figure.update_yaxes(title="ψ (discriminator)", range=span, scaleanchor="x", constrain="domain")
-    return _dressed(figure, 620)
+    return _dressed(figure, 520)
 
 
 def distances(walks: Sequence[Walk]) -> go.Figure:
@@ -80,7 +80,11 @@ def distances(walks: Sequence[Walk]) -> go.Figure:
         hover = "step %{x}: %{y:.3g}"
         figure.add_scatter(y=far, mode="lines", name=walk.title, line=line, hovertemplate=hover, showlegend=False)
     figure.update_xaxes(title="step")
-    figure.update_yaxes(title="distance to equilibrium", type="log", exponentformat="power", dtick=_decades(walks))
+    low, high = _decades(walks)
+    ticks = max(1, int(np.ceil((high - low) / 6)))  # powers of ten between two ticks: about six on the axis
+    figure.update_yaxes(
+        title="distance to equilibrium", type="log", range=[low, high], dtick=ticks, exponentformat="power"
+    )
     return _dressed(figure, 360)
 
 
@@ -102,7 +106,7 @@ def eigenvalue_plane(walks: Sequence[Walk]) -> go.Figure:
     for index, walk in enumerate(shown):
         values = np.asarray(walk.eigenvalues)
         # several methods often share an eigenvalue: rings of falling size leave each of them visible
-        ring = {"size": 20 - 12 * index / max(len(shown) - 1, 1), "color": colour(walk.number), "symbol": "circle"}
+        ring = {"size": 18 - 11 * index / max(len(shown) - 1, 1), "color": colour(walk.number), "symbol": "circle"}
         ring["line"] = {"color": "white", "width": 1}
         figure.add_scatter(
             x=values.real,
@@ -127,16 +131,34 @@ def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
+def _place(figure: go.Figure, theta: float, psi: float, name: str, marker: dict[str, Any]) -> None:
+    """A marker with its name beside it, which spares a look at the legend."""
+    figure.add_scatter(
+        x=[theta],
+        y=[psi],
+        mode="markers+text",
+        marker=marker,
+        text=[f"<b>{name}</b>"],
+        textposition="top right" if theta <= 0 or psi == 0 else "top center",
+        textfont={"size": 15, "color": INK, "shadow": "0 0 4px white, 0 0 4px white, 0 0 4px white"},
+        name=name,
+        showlegend=False,
+        hoverinfo="name",
+    )
+
+
 def _reach(walks: Sequence[Walk]) -> float:
     farthest = max((float(np.abs(walk.path).max()) for walk in walks), default=1.0)
     return 1.12 * min(max(farthest, 1.25), WIDEST)
 
 
-def _decades(walks: Sequence[Walk]) -> int:
-    """A tick every so many powers of ten, so that about six stand on the axis."""
+def _decades(walks: Sequence[Walk]) -> tuple[float, float]:
+    """Ends of the axis of distances, as powers of ten; never so close that a circle's ripple looks like a storm."""
     lengths = np.concatenate([np.hypot(*walk.path.T) for walk in walks]) if walks else np.ones(1)
-    span = np.ptp(np.log10(np.maximum(lengths, SMALLEST)))
-    return max(1, int(np.ceil(span / 6)))
+    powers = np.log10(np.maximum(lengths, SMALLEST))
+    low, high = float(powers.min()), float(powers.max())
+    spare = max(0.05 * (high - low), (1.2 - (high - low)) / 2)
+    return low - spare, high + spare
 
 
 def _arrows(flow: Flow, reach: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

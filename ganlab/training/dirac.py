@@ -299,11 +299,11 @@ METHODS: dict[str, Method] = {
         r"\left(-\psi,\ \theta - \gamma (|\psi| - 1)\,\mathrm{sign}\,\psi\right)",
         _wgan_gp,
         f"Gulrajani et al. 2017; {_PAPER}, section 3",
-        Parameter("weight γ", 0.25, 0, 10),
+        Parameter("weight γ", 0.25, 0, 5),
         smooth=False,
     ),
-    "r1": Method("R1", _GAN_FORMULA + r" - \gamma\psi\right)", _r1, _PAPER, Parameter("weight γ", 0.3, 0, 10)),
-    "r2": Method("R2", _GAN_FORMULA + r" - \gamma\psi\right)", _r1, _PAPER, Parameter("weight γ", 0.3, 0, 10)),
+    "r1": Method("R1", _GAN_FORMULA + r" - \gamma\psi\right)", _r1, _PAPER, Parameter("weight γ", 0.3, 0, 5)),
+    "r2": Method("R2", _GAN_FORMULA + r" - \gamma\psi\right)", _r1, _PAPER, Parameter("weight γ", 0.3, 0, 5)),
     "r1_critical": Method(
         "R1, critically damped", _GAN_FORMULA + r" - 2 f'(0)\,\psi\right)", _r1_critical, f"{_PAPER}, section 3"
     ),
@@ -321,6 +321,6 @@ METHODS: dict[str, Method] = {
         r"v - \gamma J^{\!\top} v,\quad v = " + _GAN_FORMULA + r"\right)",
         _consensus,
         "Mescheder et al. 2017, arXiv:1705.10461",
-        Parameter("weight γ", 1.0, 0, 10),
+        Parameter("weight γ", 1.0, 0, 5),
     ),
 }
