@@ -34,6 +34,7 @@ class Loss:
     pairs: bool = False  # the generator's loss reads the real logits too
     energy: bool = False  # D is an autoencoder, its output an energy >= 0
     balanced: bool = False  # `d` takes BEGAN's k as a third argument
+    to_unit: Term = torch.sigmoid  # scores (a logit, or minus an energy) to [0, 1], for pictures of D
 
 
 def labelled(loss: Loss, real: Tensor, fake: Tensor, real_as_fake: Tensor, fake_as_real: Tensor) -> Tensor:
@@ -118,8 +119,28 @@ def _mean_fake(real: Tensor, fake: Tensor) -> Tensor:
     return fake.mean()
 
 
+def _clamped(x: Tensor) -> Tensor:
+    return x.clamp(0, 1)
+
+
+def _from_margins(x: Tensor) -> Tensor:
+    return ((x + 1) / 2).clamp(0, 1)
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Scores without a scale of their own, by their own spread: sigmoid((x - median) / std)."""
+    return torch.sigmoid(1.5 * (x - x.median()) / x.std().clamp_min(1e-12))
+
+
 def _by_label(
-    title: str, formula_d: str, formula_g: str, paper: str, real_term: Term, fake_term: Term, g_term: Term
+    title: str,
+    formula_d: str,
+    formula_g: str,
+    paper: str,
+    real_term: Term,
+    fake_term: Term,
+    g_term: Term,
+    to_unit: Term = torch.sigmoid,
 ) -> Loss:
     """A row whose losses are sums of one term per logit."""
 
@@ -129,7 +150,7 @@ def _by_label(
     def g(real: Tensor, fake: Tensor) -> Tensor:
         return g_term(fake).mean()
 
-    return Loss(title, formula_d, formula_g, paper, d, g, real_term, fake_term)
+    return Loss(title, formula_d, formula_g, paper, d, g, real_term, fake_term, to_unit=to_unit)
 
 
 _CROSS_ENTROPY = r"-\mathbb{E}[\log\sigma(D(x))] - \mathbb{E}[\log(1-\sigma(D(G(z))))]"
@@ -170,6 +191,7 @@ LOSSES: dict[str, Loss] = {
         _half_square_to_one,
         _half_square,
         _half_square_to_one,
+        _clamped,
     ),
     "wgan": _by_label(
         "Wasserstein",
@@ -179,6 +201,7 @@ LOSSES: dict[str, Loss] = {
         _minus,
         _plus,
         _minus,
+        standardised,
     ),
     "hinge": _by_label(
         "Hinge",
@@ -188,6 +211,7 @@ LOSSES: dict[str, Loss] = {
         _hinge_real,
         _hinge_fake,
         _minus,
+        _from_margins,
     ),
     "rpgan": Loss(
         "Relativistic pairing (RpGAN)",
@@ -197,6 +221,7 @@ LOSSES: dict[str, Loss] = {
         rpgan_d,
         rpgan_g,
         pairs=True,
+        to_unit=standardised,
     ),
     "ragan": Loss(
         "Relativistic average (RaGAN)",
@@ -206,6 +231,7 @@ LOSSES: dict[str, Loss] = {
         ragan_d,
         ragan_g,
         pairs=True,
+        to_unit=standardised,
     ),
     "ebgan": Loss(
         "Energy-based with margin (EBGAN)",
@@ -215,6 +241,7 @@ LOSSES: dict[str, Loss] = {
         _ebgan_d,
         _mean_fake,
         energy=True,
+        to_unit=standardised,
     ),
     "began": Loss(
         "Boundary equilibrium (BEGAN)",
@@ -226,5 +253,6 @@ LOSSES: dict[str, Loss] = {
         _mean_fake,
         energy=True,
         balanced=True,
+        to_unit=standardised,
     ),
 }
