@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
+from apps.serve import launch
 from ganlab.config import InvalidInput
 from ganlab.render.dirac import Walk, distances, eigenvalue_plane, phase_portrait
 from ganlab.training.dirac import (
@@ -83,9 +84,16 @@ def _formulas() -> str:
 
 
 def build() -> gr.Blocks:
-    """The lab as Blocks; runs alone, or inside the hub."""
+    """The lab as an app of its own."""
+    with gr.Blocks(title=f"ganlab: {TITLE}", analytics_enabled=False) as demo:
+        contents(demo)
+    return demo
+
+
+def contents(demo: gr.Blocks) -> None:
+    """The lab inside the `gr.Blocks` that is open: the hub puts it on a page of its own."""
     default = EXPERIMENTS["GAN against R1"]
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
+    with gr.Column():
         gr.Markdown(f"# {TITLE}\n{INTRO}")
         with gr.Row():
             buttons = {name: gr.Button(name, size="sm", min_width=150) for name in EXPERIMENTS}
@@ -108,7 +116,6 @@ def build() -> gr.Blocks:
         with gr.Accordion("The formulas", open=False):
             gr.Markdown(_formulas(), latex_delimiters=[{"left": "$", "right": "$", "display": False}])
         _wire(demo, methods, settings, strengths, [portrait, distance, plane, table, said], buttons, hint)
-    return demo
 
 
 def _controls(default: dict[str, Any]) -> tuple[dict[str, Any], dict[str, gr.Slider], gr.CheckboxGroup]:
@@ -243,4 +250,4 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 
 
 if __name__ == "__main__":
-    build().launch(ssr_mode=False)
+    launch(build())

@@ -159,10 +159,13 @@ class Arena:
         """Goes to a moment that `states` and `frozen` were taken at: a multiple of `GUARD`."""
         if len(states) != len(self.configs):
             raise InvalidInput("checkpoint", f"holds {len(states)} GANs, the run has {len(self.configs)}")
-        self.step, self.frozen, self._half = step, dict(frozen), False
+        self.step, self._half = step, False
         self.configs = self.run.gans_at(step)
-        self._good = states
-        self._assemble(states)
+        changed = {e.gan for e in self.run.events if e.step == step}  # after the moment was saved
+        thawed = set(range(len(states))) if None in changed else changed
+        self.frozen = {k: at for k, at in frozen.items() if k not in thawed}
+        self._good = [self._fitted(state, c) for state, c in zip(states, self.configs, strict=True)]
+        self._assemble(self._good)
 
     def _assemble(self, states: list[State]) -> None:
         """Sorts the GANs into engines: those alike share a fast one."""
@@ -191,11 +194,14 @@ class Arena:
             if old == new:
                 continue
             self.frozen.pop(k, None)
-            if old.z_dim != new.z_dim:
-                states[k] = resized(states[k], new.z_dim, self.run.seed + new.seed)
-                self._good[k] = resized(self._good[k], new.z_dim, self.run.seed + new.seed)
+            states[k], self._good[k] = self._fitted(states[k], new), self._fitted(self._good[k], new)
         self.configs = configs
         self._assemble(states)
+
+    def _fitted(self, state: State, config: GanConfig) -> State:
+        if state["G.layers.0.weight"].shape[1] == config.z_dim:
+            return state
+        return resized(state, config.z_dim, self.run.seed + config.seed)
 
     def _guard(self) -> None:
         finite = [True] * len(self.configs)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganlab.data.toy2d import Density
+from ganlab.data.densities import Density
 
 CHUNK = 16  # steps drawn at once: one call of the random generator instead of sixteen
 MOST_KEPT = 64  # chunks held; more only pile up when shapes change mid-run

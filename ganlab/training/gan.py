@@ -62,7 +62,7 @@ class Gan:
             for name, value in net.state_dict().items():
                 out[f"{prefix}.{name}"] = value
             for name, p in net.named_parameters():
-                for short, long in MOMENTS:
+                for short, long in MOMENTS[self.config.optimizer]:
                     if long in opt.state.get(p, {}):
                         out[f"{short}.{prefix}.{name}"] = opt.state[p][long]
             out[f"t.{prefix}"] = torch.tensor(_steps(opt))
@@ -82,7 +82,7 @@ class Gan:
         for prefix, net, opt in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
             net.load_state_dict({n: state[f"{prefix}.{n}"] for n in net.state_dict()})
             for name, p in net.named_parameters():
-                for short, long in MOMENTS:
+                for short, long in MOMENTS[self.config.optimizer]:
                     if f"{short}.{prefix}.{name}" in state:
                         opt.state[p][long] = state[f"{short}.{prefix}.{name}"].clone()
                         opt.state[p]["step"] = torch.tensor(float(state[f"t.{prefix}"]))
@@ -107,7 +107,7 @@ class Gan:
         return self.D.eval().score(x.to(self.draws.dtype))[:, 0]
 
 
-MOMENTS = (("m", "exp_avg"), ("v", "exp_avg_sq"), ("v", "square_avg"))
+MOMENTS = {"adam": (("m", "exp_avg"), ("v", "exp_avg_sq")), "rmsprop": (("v", "square_avg"),), "sgd": ()}
 
 
 def resized(state: State, z_dim: int, seed: int) -> State:

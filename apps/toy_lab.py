@@ -1,0 +1,108 @@
+"""The 2D lab: a race of one to eight GANs that trains live, with everything that can be asked of it on one page."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from apps.serve import launch
+from ganlab.config import Config, knob_of
+from ganlab.data.toy2d import DENSITIES, DataConfig
+from ganlab.data.uploads import MOST_BYTES
+from ganlab.losses import LOSSES
+from ganlab.presets import EXPERIMENTS, PRESETS
+from ganlab.regularizers import REGULARIZERS
+from ganlab.run import GanConfig, Penalty
+
+TITLE = "2D lab"
+INTRO = (
+    "**Watch GANs train, and see which one collapses.** Pick an experiment on the right and press Play. "
+    "Green points are real, purple ones are made by the generator, the background is what the discriminator believes."
+)
+WEB = Path(__file__).parent / "web"
+SCRIPTS = ("link.js", "stage.js", "charts.js", "forms.js", "toy_lab.js")
+TITLES = {"loss": LOSSES}  # settings whose choices have titles of their own
+GIVEN = ("drawn", "points", "picture")  # densities that a visitor brings, not picked from the list
+
+
+def build() -> gr.Blocks:
+    """The page. Its server side is `apps.toy_routes`, which `apps.serve.launch` adds."""
+    with gr.Blocks(title="ganlab: 2D lab", analytics_enabled=False, delete_cache=(300, 900)) as demo:
+        contents(demo)
+    return demo
+
+
+def contents(demo: gr.Blocks) -> None:
+    """The lab inside the `gr.Blocks` that is open: the hub puts it on a page of its own."""
+    gr.Markdown(f"# {TITLE}\n{INTRO}")
+    gr.HTML(
+        value=schema(),
+        html_template=(WEB / "toy_lab.html").read_text(encoding="utf-8"),
+        css_template=(WEB / "toy_lab.css").read_text(encoding="utf-8"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="toy-lab",
+    )
+
+
+def script() -> str:
+    """The page's JavaScript, one function around all files so that no name leaks."""
+    parts = [(WEB / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return "(() => {\n" + "\n".join(parts) + '\nnew ToyLab(element.querySelector(".toy-lab"), props.value);\n})();'
+
+
+def schema() -> dict[str, Any]:
+    """What the page builds its menus and forms from: the same tables that the library and the command line read."""
+    gan = [field for field in _fields(GanConfig) if field["group"] and field["name"] != "penalties"]
+    return {
+        "gan": gan,
+        "groups": list(dict.fromkeys(field["group"] for field in gan)),
+        "penalty": {field["name"]: field for field in _fields(Penalty)},
+        "data": {f["name"]: f for f in _fields(DataConfig) if f["name"] in ("modes", "radius", "sigma", "theta")},
+        "densities": {
+            name: {
+                "title": row.title,
+                "description": row.description,
+                "dim": row.dim,
+                "uses": row.uses,
+                "defaults": dict(row.defaults),
+                "given": name in GIVEN,
+            }
+            for name, row in DENSITIES.items()
+        },
+        "regularizers": {name: {"title": row.title, "weight": row.weight} for name, row in REGULARIZERS.items()},
+        "presets": {name: {"title": row.title, "text": row.text} for name, row in PRESETS.items()},
+        "experiments": {
+            name: {"title": row.title, "text": row.text, "speed": row.speed} for name, row in EXPERIMENTS.items()
+        },
+        "most_upload": MOST_BYTES,
+    }
+
+
+def _fields(config: type[Config]) -> list[dict[str, Any]]:
+    """Every field of a config class as a form needs it."""
+    out = []
+    for field in dataclasses.fields(config):
+        knob = knob_of(field)
+        titles = TITLES.get(field.name, {})
+        names = [[name, titles[name].title if name in titles else name.replace("_", " ")] for name in knob.names()]
+        kind = "int" if field.type in (int, int | None) else "float"
+        out.append(
+            {
+                "name": field.name,
+                "help": knob.help,
+                "group": knob.group,
+                "kind": kind,
+                "lo": knob.lo,
+                "hi": knob.hi,
+                "log": knob.log,
+                "live": knob.live,
+                "choices": names or None,
+            }
+        )
+    return out
+
+
+if __name__ == "__main__":
+    launch(build())
