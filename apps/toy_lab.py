@@ -16,13 +16,33 @@ from ganlab.regularizers import REGULARIZERS
 from ganlab.run import GanConfig, Penalty
 
 TITLE = "2D lab"
-INTRO = (
-    "**Watch GANs train, and see which one collapses.** Pick an experiment on the right and press Play. "
-    "Green points are real, purple ones are made by the generator, the background is what the discriminator believes."
-)
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("link.js", "stage.js", "charts.js", "forms.js", "toy_lab.js")
 TITLES = {"loss": LOSSES}  # settings whose choices have titles of their own
+LABELS = {
+    "g_width": "width of G",
+    "g_depth": "layers of G",
+    "d_width": "width of D",
+    "d_depth": "layers of D",
+    "g_norm": "norm in G",
+    "d_norm": "norm in D",
+    "minibatch": "minibatch layer",
+    "pack": "packing",
+    "z_dim": "dimensions of z",
+    "z_kind": "z is",
+    "lr_g": "learning rate of G",
+    "lr_d": "learning rate of D",
+    "beta1": "Adam β₁",
+    "beta2": "Adam β₂",
+    "batch": "batch size",
+    "d_steps": "D-steps per G-step",
+    "update": "learns",
+    "instance_noise_steps": "… decays in steps",
+    "ema": "moving average of G",
+    "unroll": "unrolled D-steps",
+    "latent_optimization": "latent optimization",
+    "interval": "every n-th step",
+}
 GIVEN = ("drawn", "points", "picture")  # densities that a visitor brings, not picked from the list
 
 
@@ -35,7 +55,6 @@ def build() -> gr.Blocks:
 
 def contents(demo: gr.Blocks) -> None:
     """The lab inside the `gr.Blocks` that is open: the hub puts it on a page of its own."""
-    gr.Markdown(f"# {TITLE}\n{INTRO}")
     gr.HTML(
         value=schema(),
         html_template=(WEB / "toy_lab.html").read_text(encoding="utf-8"),
@@ -91,6 +110,7 @@ def _fields(config: type[Config]) -> list[dict[str, Any]]:
         out.append(
             {
                 "name": field.name,
+                "label": LABELS.get(field.name, field.name.replace("_", " ")),
                 "help": knob.help,
                 "group": knob.group,
                 "kind": kind,

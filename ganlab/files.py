@@ -38,7 +38,7 @@ def sha256(data: bytes) -> str:
 
 @contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Holds `folder` against a second writer; `BlockingIOError` if another process has it. Freed when the holder dies."""
+    """Holds `folder` against a second writer; `BlockingIOError` if one has it. Freed when the holder dies."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a+b") as file:
         if os.name == "nt":  # pragma: no cover

@@ -175,7 +175,10 @@ def from_link(text: str) -> Run:
         raise InvalidInput("link", "is too long to be one of ours")
     try:
         packed = base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
-        raw = zlib.decompressobj().decompress(packed, JSON_LIMIT + 1)  # bounded: a small link can unpack to gigabytes
+        unpack = zlib.decompressobj()
+        raw = unpack.decompress(packed, JSON_LIMIT + 1)  # bounded: a small link can unpack to gigabytes
+        if not unpack.eof and len(raw) <= JSON_LIMIT:
+            raise ValueError("cut off")
         return Run.from_json(raw.decode())
     except (binascii.Error, zlib.error, UnicodeDecodeError, ValueError) as error:
         if isinstance(error, InvalidInput):

@@ -40,18 +40,21 @@ class Charts {
   drawLines(chart, context, area, ink, names, histories, live, gans, step) {
     const columns = chart.lines.map((line) => names.indexOf(line));
     const value = (row, k, column) => (row[1][k] ? row[1][k][column] : null);
-    let [low, high, last] = [Infinity, -Infinity, Math.max(step, 1)];
-    for (const rows of histories.values())
-      for (const row of rows) {
+    let last = Math.max(step, 1);
+    const each = Array.from({ length: gans }, () => []);
+    for (const rows of histories.values()) {
+      const stride = Math.max(1, Math.floor(rows.length / 300));
+      rows.forEach((row, r) => {
         last = Math.max(last, row[0]);
+        if (r % stride) return;
         for (let k = 0; k < gans; k++)
           for (const column of columns) {
             const v = value(row, k, column);
-            if (v == null || (chart.log && v <= 0)) continue;
-            low = Math.min(low, v);
-            high = Math.max(high, v);
+            if (v != null && !(chart.log && v <= 0)) each[k].push(v);
           }
-      }
+      });
+    }
+    const [low, high] = commonRange(each.filter((values) => values.length).map((values) => usualRange(values, chart.log)));
     if (low > high) {
       context.fillStyle = ink.text;
       context.font = `${11 * ink.ratio}px sans-serif`;
@@ -67,6 +70,10 @@ class Charts {
     const x = (s) => area.left + (s / last) * (area.right - area.left);
     const y = (v) => area.bottom - ((scale(v) - from) / (to - from)) * (area.bottom - area.top);
     axes(context, area, ink, chart.log ? 10 ** from : from, chart.log ? 10 ** to : to, last);
+    context.save();
+    context.beginPath();
+    context.rect(area.left, area.top - 2 * ink.ratio, area.right - area.left, area.bottom - area.top + 4 * ink.ratio);
+    context.clip();
     for (const [branch, rows] of histories) {
       const now = branch === live;
       for (let k = 0; k < gans; k++)
@@ -84,7 +91,7 @@ class Charts {
           context.stroke();
         });
     }
-    context.setLineDash([]);
+    context.restore();
     context.globalAlpha = 0.5;
     context.strokeStyle = ink.text;
     context.lineWidth = ink.ratio;
@@ -112,6 +119,24 @@ class Charts {
       context.fillText(`layer ${i + 1}`, area.left + i * slot + 4 * ink.ratio, area.bottom + 12 * ink.ratio);
     });
   }
+}
+
+/** The range of all GANs but those that blow up: one must not flatten all others. */
+function commonRange(ranges) {
+  const spreads = ranges.map(([low, high]) => high - low).sort((a, b) => a - b);
+  const usual = spreads[Math.floor((spreads.length - 1) / 2)];
+  const calm = ranges.filter(([low, high]) => high - low <= 30 * usual + 1e-9);
+  return [Math.min(...calm.map((r) => r[0])), Math.max(...calm.map((r) => r[1]))];
+}
+
+/** Where most values of one GAN lie. */
+function usualRange(values, log) {
+  const sorted = values.slice().sort((a, b) => a - b);
+  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const [low, high, q1, q3] = [at(0), at(1), at(0.1), at(0.9)];
+  if (log) return [Math.max(low, q1 / 1e3), Math.min(high, q3 * 1e3)];
+  const reach = 2.5 * Math.max(q3 - q1, 1e-9);
+  return [Math.max(low, q1 - reach), Math.min(high, q3 + reach)];
 }
 
 function fit(canvas) {

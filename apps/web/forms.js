@@ -62,6 +62,7 @@ class GanForm {
     this.send = send; // (path, value, all)
     this.rows = {};
     this.shown = "";
+    this.refused = false; // show the true values even under the cursor
   }
 
   show(gan, k, names) {
@@ -70,8 +71,9 @@ class GanForm {
     this.shown = shape;
     for (const [path, row] of Object.entries(this.rows)) {
       const value = path.split(".").reduce((at, key) => at[key], gan);
-      if (!row.busy || !row.busy()) row.show(value);
+      if (this.refused || !row.busy || !row.busy()) row.show(value);
     }
+    this.refused = false;
   }
 
   build(gan, k, names) {

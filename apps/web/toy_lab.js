@@ -55,7 +55,10 @@ class ToyLab {
         this.stale = true;
       },
       rows: (m) => this.addRows(m),
-      error: (m) => this.toast(m.text, "error"),
+      error: (m) => {
+        this.ganForm.refused = true; // the state that follows shows again what is true
+        this.toast(m.text, "error");
+      },
       notice: (m) => this.toast(m.text, "notice"),
       python: (m) => this.showPython(m.text),
       stopped: (m) => this.stopped(m),
@@ -159,7 +162,7 @@ class ToyLab {
 
   describe(header) {
     this.find("step").textContent = header.step.toLocaleString("en");
-    if (header.rate != null) this.find("rate").textContent = header.playing && header.rate ? `${Math.round(header.rate).toLocaleString("en")} steps/s` : "";
+    this.find("rate").textContent = header.playing && header.rate && this.state.speed === "max" ? `${Math.round(header.rate).toLocaleString("en")} steps/s` : "";
     this.showPhase(header.phase);
     const alarms = this.alarms.get(header.branch) || [];
     this.panels.forEach((panel, k) => {

@@ -1,5 +1,6 @@
 """Multi-layer perceptrons: the networks of 1D and 2D toy data."""
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -23,7 +24,7 @@ class Mlp(nn.Module):
         super().__init__()
         sizes = [d_in] + [width] * depth
         linear = SpectralLinear if norm == "spectral" else nn.Linear
-        self.layers = nn.ModuleList(linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(linear(a, b) for a, b in itertools.pairwise(sizes))
         self.norms = nn.ModuleList(NORMS[norm](width) for _ in range(depth))
         self.activation = ACTIVATIONS[activation]
         self.extra = extra

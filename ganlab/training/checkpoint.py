@@ -50,7 +50,7 @@ def resume(arena: Arena, folder: Path) -> Path | None:
     files.sweep(folder)
     for path in reversed(checkpoints(folder)):
         data = path.read_bytes()
-        if not _checksum(path).exists() or _checksum(path).read_text() != files.sha256(data):
+        if not _checksum(path).exists() or _checksum(path).read_bytes() != files.sha256(data).encode():
             path.replace(path.with_name(path.name + ".damaged"))
             continue
         meta = _meta(data)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganlab.data.densities import Density
 
 CHUNK = 16  # steps drawn at once: one call of the random generator instead of sixteen
-MOST_KEPT = 64  # chunks held; more only pile up when shapes change mid-run
+MOST_KEPT = 64  # chunks held before those that have passed are dropped
 
 
 def generator(seed: int, *key: object) -> torch.Generator:
@@ -48,9 +48,10 @@ class Draws:
         held = self._kept.get(key)
         if held is None or held[0] != chunk:
             if len(self._kept) > MOST_KEPT:
-                self._kept.clear()
+                self._kept = {k: kept for k, kept in self._kept.items() if kept[0] == chunk}
             shape = (CHUNK, int(key[2]), int(key[3]) if len(key) > 3 else self.density.dim)  # type: ignore[call-overload]
-            held = chunk, draw(shape, generator(self.seed, *key, chunk)).to(self.dtype)
+            with torch.inference_mode(False):  # the fast engine's tensors could not be used with autograd
+                held = chunk, draw(shape, generator(self.seed, *key, chunk)).to(self.dtype)
             self._kept[key] = held
         return held[1][step % CHUNK]
 

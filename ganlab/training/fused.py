@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ganlab.losses import LOSSES
-from ganlab.regularizers import NORM_EPS, REGULARIZERS, Points, two_sided
+from ganlab.regularizers import REGULARIZERS
 from ganlab.run import GanConfig, Penalty
 from ganlab.training.draws import Draws
 from ganlab.training.fused_net import LAYERS, Activations, FusedNet
+from ganlab.training.fused_penalties import GradientPenalties, Lazy
 from ganlab.training.gan import State
 from ganlab.training.logit_grads import LOGIT_GRADS, LabelGrad, PairGrad
 from ganlab.training.tricks import instance_noise_at
@@ -56,14 +57,14 @@ def signature(config: GanConfig, state: State) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True)
-class _Slot:
-    """One gradient penalty of each GAN in a contiguous range of them."""
+class _Group:
+    """Neighbours with one loss: views of their logits and of where the derivatives go, each [k, B]."""
 
     which: slice
-    points: list[Points]  # one for each GAN
-    two_sided: Tensor  # [k, 1, 1] bool
-    weight: Tensor  # [k, 1, 1]
-    intervals: list[int]
+    grad: LabelGrad | PairGrad
+    of_d: tuple[Tensor, Tensor, Tensor, Tensor]  # real and fake logits, and their derivatives
+    of_g: tuple[Tensor, Tensor]  # the fakes' logits in G's step, and their derivatives
+    at_real: Activations | None  # for a loss of pairs: D at the real points in G's step
 
 
 class Fused:
@@ -84,16 +85,14 @@ class Fused:
         normalised = [i for i, c in enumerate(self.configs) if c.d_norm == "spectral"]
         if normalised:
             self.D.normalise(slice(normalised[0], self.k))
-        self.ema = self.G.p.clone()
-        self._ema_views = [self.ema.as_strided(v.shape, v.stride(), v.storage_offset()) for v in self.G.weights]
         for i, original in enumerate(order):
             self._load(i, states[original])
-        self._settings(dtype)
-        self.at_g, self.at_d = Activations(self.G, b), Activations(self.D, 2 * b)
-        self.at_fake = Activations(self.D, b)
+        self.at_g, self.at_d = Activations(self.k, b, self.G), Activations(self.k, 2 * b, self.D)
+        self.at_fake = Activations(self.k, b, self.D)
         new = self.G.p.new_empty
-        self.x, self.dy, self.dg = new(self.k, 2 * b, dim), new(self.k, 2 * b, 1), new(self.k, b, 1)
-        self.z, self.seen, self.real = new(self.k, b, first.z_dim), new(self.k, b, dim), new(self.k, b, dim)
+        self.x, self.dy, self.dg = new(self.k, 2 * b, dim), new(self.k, 1, 2 * b), new(self.k, 1, b)
+        self.z = self.real = new(0)
+        self._settings(dtype)
         self.have_fake = False
         self.measure = False
         self.measured: list[dict[str, float]] = [{} for _ in members]
@@ -116,20 +115,14 @@ class Fused:
     def generate(self, z: Tensor) -> Tensor:
         """Points [K, N, dim] of all the generators (moving averages where they have one) for latents z [N, z_dim]."""
         z = z.to(self.G.p.dtype).expand(self.k, *z.shape)
-        return self.G.forward(Activations(self.G, z.shape[1]), z, self._ema_views if self.averaging else self.G.weights)
+        weights = self.G.averages if self.averaging else self.G.weights
+        return self.G.forward(Activations(self.k, z.shape[1], self.G), z, weights).mT
 
     @torch.inference_mode()
     def scores(self, x: Tensor) -> Tensor:
         """Logits [K, N] of points x [N, dim], the same for all, or [K, N, dim]."""
         x = x.to(self.D.p.dtype).expand(self.k, *x.shape[-2:])
-        w = list(self.D.weights)
-        if self.D.spectral is not None:
-            for layer, (u, v) in enumerate(self.D.uv):  # no power iteration: looking must not change the training
-                k, full = self.D.spectral, self.D.weights[2 * layer]
-                tall = full[k] if layer < 2 else full[k].mT
-                w[2 * layer] = full.clone()
-                w[2 * layer][k] /= (v[k].mT @ tall @ u[k])
-        return self.D.forward(Activations(self.D, x.shape[1]), x, w)[..., 0]
+        return self.D.forward(Activations(self.k, x.shape[1], self.D), x, self.D.looked_at())[:, 0]
 
     def state(self, i: int) -> State:
         """The i-th GAN's state, named as `Gan.state` names it."""
@@ -141,10 +134,10 @@ class Fused:
                 out |= {f"v.{prefix}.{n}": v for n, v in net.export(i, net.v_views).items()}
             out[f"t.{prefix}"] = torch.tensor(net.t)
         if self.configs[i].d_norm == "spectral":
-            for name, (u, v) in zip(LAYERS, self.D.uv, strict=True):
-                out[f"D.{name}.u"], out[f"D.{name}.v"] = u[i, :, 0].clone(), v[i, :, 0].clone()
+            for name, u, v in self._singular_vectors(i):
+                out[f"D.{name}.u"], out[f"D.{name}.v"] = u.clone(), v.clone()
         if self.configs[i].ema:
-            out |= {f"ema.{n}": v for n, v in self.G.export(i, self._ema_views).items()}
+            out |= {f"ema.{n}": v for n, v in self.G.export(i, self.G.averages).items()}
         return out
 
     def finite(self) -> list[bool]:
@@ -159,10 +152,16 @@ class Fused:
                 net.load(i, net.m_views, _under(state, f"m.{prefix}."))
                 net.load(i, net.v_views, _under(state, f"v.{prefix}."))
         averages = _under(state, "ema.")
-        self.G.load(i, self._ema_views, averages or _under(state, "G."))
+        self.G.load(i, self.G.averages, averages or _under(state, "G."))
         if self.configs[i].d_norm == "spectral":
-            for name, (u, v) in zip(LAYERS, self.D.uv, strict=True):
-                u[i, :, 0], v[i, :, 0] = state[f"D.{name}.u"], state[f"D.{name}.v"]
+            for name, u, v in self._singular_vectors(i):
+                u.copy_(state[f"D.{name}.u"])
+                v.copy_(state[f"D.{name}.v"])
+
+    def _singular_vectors(self, i: int) -> list[tuple[str, Tensor, Tensor]]:
+        assert self.D.spectral is not None
+        at = i - self.D.spectral.start
+        return [(name, u[at, :, 0], v[at, :, 0]) for name, (u, v) in zip(LAYERS, self.D.uv, strict=True)]
 
     def _settings(self, dtype: torch.dtype) -> None:
         """Everything that follows from the configs alone."""
@@ -177,45 +176,30 @@ class Fused:
         self.lr_g, self.lr_d = rate([c.lr_g for c in cs]), rate([c.lr_d for c in cs])
         self.averaging = any(c.ema for c in cs)
         self.keep = 1 - column([c.ema for c in cs])
-        self.smooth = column([c.label_smoothing for c in cs])[..., None]
-        self.flip = column([c.label_flip for c in cs])[..., None]
+        self.smooth, self.flip = column([c.label_smoothing for c in cs]), column([c.label_flip for c in cs])
         self.soft = any(c.label_smoothing or c.label_flip for c in cs)
         self.noisy = any(c.instance_noise for c in cs)
-        l2 = [2 * _weight(c, "l2") for c in cs]
-        self.l2 = column(l2)[..., None] if any(l2) else None
-        self.l2_interval = [next((p.interval for p in c.penalties if p.name == "l2"), 1) for c in cs]
-        self.clips = [(i, _weight(c, "clip")) for i, c in enumerate(cs) if any(p.name == "clip" for p in c.penalties)]
-        names = list(enumerate(c.loss for c in cs))
-        self.groups: list[tuple[str, slice]] = []
-        for name, run in groupby(names, key=lambda item: item[1]):
-            at = [i for i, _ in run]
-            self.groups.append((name, slice(at[0], at[-1] + 1)))
-        self.slots = [s for depth in range(4) if (s := self._slot(depth, dtype))]
-        self._penalty_buffers: dict[int, tuple[Activations, Tensor]] = {}
+        self.clips = [(i, p.weight) for i, c in enumerate(cs) for p in c.penalties if p.name == "clip"]
+        decays = [next((p for p in c.penalties if p.name == "l2"), Penalty("l2", 0.0)) for c in cs]
+        self.l2 = Lazy(decays, dtype, 2.0) if any(p.weight for p in decays) else None
+        items = [(i, p) for i, c in enumerate(cs) for p in c.penalties if REGULARIZERS[p.name].points]
+        self.penalties = GradientPenalties(items, self.D, self.batch) if items else None
+        names = [(i, c.loss) for i, c in enumerate(cs)]
+        runs = [[i for i, _ in run] for _, run in groupby(names, key=lambda item: LOGIT_GRADS[item[1]])]
+        self.groups = [self._group(slice(at[0], at[-1] + 1)) for at in runs]
 
-    def _slot(self, depth: int, dtype: torch.dtype) -> _Slot | None:
-        at = [(i, g[depth]) for i, c in enumerate(self.configs) if len(g := _gradient_penalties(c)) > depth]
-        if not at:
-            return None
-        rows = [REGULARIZERS[p.name] for _, p in at]
-
-        def cube(values: list[float] | list[bool], kind: torch.dtype) -> Tensor:
-            return torch.tensor(values, dtype=kind).view(-1, 1, 1)
-
-        return _Slot(
-            slice(at[0][0], at[-1][0] + 1),
-            [row.points for row in rows if row.points],
-            cube([row.of_norm is two_sided for row in rows], torch.bool),
-            cube([p.weight * p.interval for _, p in at], dtype),
-            [p.interval for _, p in at],
-        )
+    def _group(self, k: slice) -> _Group:
+        b, grad = self.batch, LOGIT_GRADS[self.configs[k.start].loss]
+        logits, dy = self.at_d.y[k, 0], self.dy[k, 0]
+        at_real = Activations(k.stop - k.start, b, self.D) if isinstance(grad, PairGrad) else None
+        of_d = logits[:, :b], logits[:, b:], dy[:, :b], dy[:, b:]
+        return _Group(k, grad, of_d, (self.at_fake.y[k, 0], self.dg[k, 0]), at_real)
 
     def _d_step(self, step: int, j: int) -> None:
         b, d, x = self.batch, self.D, self.x
-        self._fill(self.z, [self._latents(s, step, j) for s in self._sources()])
-        self._fill(self.real, [s.real(step, j, b) for s in self._sources()])
+        self._draw(step, j)
         x[:, :b] = self.real
-        x[:, b:] = self.G.forward(self.at_g, self.z, self.G.weights)
+        x[:, b:] = self.G.forward(self.at_g, self.z, self.G.weights).mT
         self.have_fake = True
         if self.noisy:
             self._add_noise(x[:, :b], step, j, 0)
@@ -223,16 +207,16 @@ class Fused:
         w = d.effective()
         logits = d.forward(self.at_d, x, w)
         if self.measure:
-            self._measure("d_loss", [LOSSES[n].d(logits[i, :b], logits[i, b:]) for n, i in self._each_loss()])
-        self._d_logit_gradient(logits, step, j)
+            columns = zip(self.configs, logits.mT, strict=True)
+            self._measure("d_loss", [LOSSES[c.loss].d(y[:b], y[b:]) for c, y in columns])
+        self._d_logit_gradient(step, j)
         d.backward(self.at_d, self.dy, w)
         d.weight_gradients(self.at_d, x, self.dy)
-        for slot in self.slots:
-            if any(step % n == 0 for n in slot.intervals):
-                self._add_penalty(slot, w, step, j)
-        d.through_sigma(w)
-        if self.l2 is not None:
-            self._add_l2(step)
+        if self.penalties:
+            self.penalties.add(d, w, x, self.at_d, self.draws, (step, j))
+        d.through_sigma()
+        if self.l2:
+            self._add_l2(self.l2.at(step))
         if self.measure:
             self._measure("d_grad", list(d.g.norm(dim=1)))
         d.adam(self.lr_d, self.configs[0].beta1, self.configs[0].beta2)
@@ -240,18 +224,17 @@ class Fused:
             d.p[i].clamp_(-bound, bound)
 
     def _g_step(self, step: int, j: int) -> None:
-        b, c = self.batch, self.configs[0]
+        c = self.configs[0]
         if not self.have_fake:
-            self._fill(self.z, [self._latents(s, step, j) for s in self._sources()])
-            self._fill(self.real, [s.real(step, j, b) for s in self._sources()])
+            self._draw(step, j)
             self.G.forward(self.at_g, self.z, self.G.weights)
-        seen = self.at_g.y
+        seen = self.at_g.y.mT
         if self.noisy:
-            seen = self.seen.copy_(self.at_g.y)
+            seen = seen.clone()
             self._add_noise(seen, step, j, 2)
         w = self.D.effective()
-        logits = self.D.forward(self.at_fake, seen, w)
-        self._g_logit_gradient(logits, w, step, j)
+        self.D.forward(self.at_fake, seen, w)
+        self._g_logit_gradient(w, step, j)
         dx = self.D.backward(self.at_fake, self.dg, w, to_input=True)
         self.G.backward(self.at_g, dx, self.G.weights)
         self.G.weight_gradients(self.at_g, self.z, dx)
@@ -259,91 +242,60 @@ class Fused:
             self._measure("g_grad", list(self.G.g.norm(dim=1)))
         self.G.adam(self.lr_g, c.beta1, c.beta2)
         if self.averaging:
-            self.ema.lerp_(self.G.p, self.keep)
+            self.G.average.lerp_(self.G.p, self.keep)
 
-    def _d_logit_gradient(self, logits: Tensor, step: int, j: int) -> None:
-        b, dy = self.batch, self.dy
-        for name, k in self.groups:
-            a, f, da, df = logits[k, :b], logits[k, b:], dy[k, :b], dy[k, b:]
-            grad = LOGIT_GRADS[name]
+    def _d_logit_gradient(self, step: int, j: int) -> None:
+        for group in self.groups:
+            grad, (real, fake, d_real, d_fake) = group.grad, group.of_d
             if isinstance(grad, PairGrad):
-                grad.d(a, f, da, df)
+                grad.d(real, fake, d_real, d_fake)
                 continue
-            grad.real(a, da)
-            grad.fake(f, df)
+            grad.real(real, d_real)
+            grad.fake(fake, d_fake)
             if self.soft:
-                self._soften(grad, k, (a, f, da, df), step, j)
-        dy.div_(b)
+                self._soften(grad, group, step, j)
+        self.dy.div_(self.batch)
 
-    def _soften(self, grad: LabelGrad, k: slice, parts: tuple[Tensor, ...], step: int, j: int) -> None:
+    def _soften(self, grad: LabelGrad, group: _Group, step: int, j: int) -> None:
         """Label smoothing and flipping: each logit pays the other label too (`losses.labelled`)."""
-        a, f, da, df = parts
+        k, (real, fake, d_real, d_fake) = group.which, group.of_d
         u = torch.stack([d.uniform("flip", step, j, self.batch, 2) for d in self.draws[k]])  # [k, B, 2]
-        flips = u < self.flip[k]
-        smooth = self.smooth[k].expand_as(a)
-        other = torch.empty_like(a)
-        grad.fake(a, other)
-        da.lerp_(other, torch.where(flips[..., :1], 1 - smooth, smooth))
-        grad.real(f, other)
-        df.lerp_(other, flips[..., 1:].to(a.dtype))
+        flips = u < self.flip[k, :, None]
+        other = torch.empty_like(real)
+        grad.fake(real, other)
+        d_real.lerp_(other, torch.where(flips[..., 0], 1 - self.smooth[k], self.smooth[k]))
+        grad.real(fake, other)
+        d_fake.lerp_(other, flips[..., 1].to(real.dtype))
 
-    def _g_logit_gradient(self, logits: Tensor, w: list[Tensor], step: int, j: int) -> None:
+    def _g_logit_gradient(self, w: list[Tensor], step: int, j: int) -> None:
         values = []
-        for name, k in self.groups:
-            grad, fake, out = LOGIT_GRADS[name], logits[k], self.dg[k]
-            real = self._real_logits(k, w, step, j) if isinstance(grad, PairGrad) else fake
+        for group in self.groups:
+            grad, (fake, out) = group.grad, group.of_g
+            real = fake
             if isinstance(grad, PairGrad):
+                real = self._real_logits(group, w, step, j)
                 grad.g(real, fake, out)
             else:
                 grad.g(fake, out)
             if self.measure:
-                values += [LOSSES[name].g(r, f) for r, f in zip(real, fake, strict=True)]
+                columns = zip(self.configs[group.which], real[..., None], fake[..., None], strict=True)
+                values += [LOSSES[c.loss].g(r, f) for c, r, f in columns]
         if self.measure:
             self._measure("g_loss", values)
         self.dg.div_(self.batch)
 
-    def _real_logits(self, k: slice, w: list[Tensor], step: int, j: int) -> Tensor:
-        real = self.real[k]
+    def _real_logits(self, group: _Group, w: list[Tensor], step: int, j: int) -> Tensor:
+        assert group.at_real
+        real = self.real[group.which]
         if self.noisy:
             real = real.clone()
-            self._add_noise(real, step, j, 0, k)
-        w = [v[k] for v in w]
-        h = torch.baddbmm(w[1], real, w[0])
-        self.D._activate(h)
-        h = torch.baddbmm(w[3], h, w[2])
-        self.D._activate(h)
-        return torch.baddbmm(w[5], h, w[4].mT)
+            self._add_noise(real, step, j, 0, group.which)
+        return self.D.forward(group.at_real, real, [v[group.which] for v in w])[:, 0]
 
-    def _add_penalty(self, slot: _Slot, w: list[Tensor], step: int, j: int) -> None:
-        """Adds the gradient of E[of_norm(|grad_x D(x)|)] to D's, for one penalty of each GAN in the slot."""
-        k, d, b = slot.which, self.D, self.batch
-        a, x = self._buffers(k)
-        for i, points in enumerate(slot.points, start=k.start):
-            u = self.draws[i].uniform("penalty", step, j, b, 1 + self.dim)
-            x[i - k.start] = points(self.x[i, :b], self.x[i, b:], u[:, :1], u[:, 1:])
-        w = [v[k] for v in w]
-        d.hidden(a, x, w)
-        d.mask(w[4].expand_as(a.h2), a.h2, a.d2)  # D(x).sum() has output gradient 1
-        torch.bmm(a.d2, w[2].mT, out=a.e1)
-        d.mask(a.e1, a.h1, a.d1)
-        torch.bmm(a.d1, w[0].mT, out=a.dx)  # grad_x D(x), [k, B, dim]
-        norm = (a.dx.square().sum(2, keepdim=True) + NORM_EPS).sqrt_()
-        due = torch.tensor([float(step % n == 0) for n in slot.intervals], dtype=norm.dtype).view(-1, 1, 1)
-        v = a.dx * torch.where(slot.two_sided, 2 - 2 / norm, 1.0) * (slot.weight * due / b)
-        d.grads[0][k].baddbmm_(v.mT, a.d1)
-        torch.bmm(v, w[0], out=a.e1)
-        d.mask(a.e1, a.h1, a.e1)
-        d.grads[2][k].baddbmm_(a.e1.mT, a.d2)
-        torch.bmm(a.e1, w[2], out=a.e2)
-        d.mask(a.e2, a.h2, a.e2)
-        d.grads[4][k].add_(a.e2.sum(1, keepdim=True))
-
-    def _add_l2(self, step: int) -> None:
-        assert self.l2 is not None
-        due = [n * float(step % n == 0) for n in self.l2_interval]
-        scale = self.l2 * self.l2.new_tensor(due).view(-1, 1, 1)
-        for layer in (0, 2, 4):
-            self.D.grads[layer].add_(scale * self.D.weights[layer])
+    def _add_l2(self, weights: Tensor | None) -> None:
+        if weights is not None:
+            for layer in (0, 2, 4):
+                self.D.grads[layer].addcmul_(weights, self.D.weights[layer])
 
     def _add_noise(self, x: Tensor, step: int, j: int, side: int, k: slice = slice(None)) -> None:
         for i, (c, draws) in enumerate(zip(self.configs[k], self.draws[k], strict=True)):
@@ -351,46 +303,21 @@ class Fused:
             if sigma:
                 x[i].add_(draws.normal(f"instance{side}", step, j, self.batch, self.dim), alpha=sigma)
 
-    def _buffers(self, k: slice) -> tuple[Activations, Tensor]:
-        n = k.stop - k.start
-        if n not in self._penalty_buffers:
-            shape = FusedNet(n, self.dim, self.D.width, 1, self.D.leaky, self.x.dtype)
-            self._penalty_buffers[n] = Activations(shape, self.batch), self.x.new_empty(n, self.batch, self.dim)
-        return self._penalty_buffers[n]
-
-    def _sources(self) -> list[Draws]:
-        return self.draws[:1] if self.shared else self.draws
-
-    def _latents(self, draws: Draws, step: int, j: int) -> Tensor:
-        c = self.configs[0]
-        return draws.latents(step, j, c.batch, c.z_dim, c.z_kind)
-
-    def _fill(self, buffer: Tensor, rows: list[Tensor]) -> None:
-        if len(rows) == 1:
-            buffer.copy_(rows[0].expand_as(buffer))
-        else:
-            torch.stack(rows, out=buffer)
-
-    def _each_loss(self) -> list[tuple[str, int]]:
-        return [(name, i) for name, k in self.groups for i in range(k.start, k.stop)]
+    def _draw(self, step: int, j: int) -> None:
+        """The latents [K, B, z_dim] and the data [K, B, dim] of the j-th D-step."""
+        c, of = self.configs[0], self.draws[:1] if self.shared else self.draws
+        z = torch.stack([d.latents(step, j, c.batch, c.z_dim, c.z_kind) for d in of])
+        real = torch.stack([d.real(step, j, c.batch) for d in of])
+        self.z, self.real = z.expand(self.k, -1, -1), real.expand(self.k, -1, -1)
 
     def _measure(self, name: str, values: list[Tensor]) -> None:
         for row, value in zip(self.measured, values, strict=True):
             row[name] = float(value)
 
 
-def _rank(config: GanConfig) -> tuple[object, ...]:
-    """An order in which those with spectral norm, and those with a first, a second ... penalty, stand together."""
-    penalties, spectral = len(_gradient_penalties(config)), config.d_norm == "spectral"
-    return (spectral, -penalties if spectral else penalties, config.loss)
-
-
-def _gradient_penalties(config: GanConfig) -> list[Penalty]:
-    return [p for p in config.penalties if REGULARIZERS[p.name].points]
-
-
-def _weight(config: GanConfig, name: str) -> float:
-    return next((p.weight for p in config.penalties if p.name == name), 0.0)
+def _rank(config: GanConfig) -> tuple[bool, int]:
+    """An order in which those with spectral norm, and those with one loss, stand together."""
+    return config.d_norm == "spectral", list(LOGIT_GRADS).index(config.loss)
 
 
 def _under(state: State, prefix: str) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ class FusedNet:
         return a.h2
 
     def backward(self, a: Activations, dy: Tensor, w: list[Tensor], to_input: bool = False) -> Tensor:
-        """Gradients of the activations for the output gradient dy [K, d_out, N]; a.dx holds the input's, if asked for."""
+        """Gradients of the activations for dy [K, d_out, N], the outputs'; a.dx holds the input's, if asked for."""
         if self.d_out == 1:
             torch.mul(dy.mT, w[4], out=a.d2)
         else:
@@ -122,7 +122,9 @@ class FusedNet:
     def normalise(self, which: slice) -> None:
         """Switches spectral normalisation on for some of the K."""
         self.spectral, self._used = which, self._views(self._divided)
-        self._tall = [w[which] if layer < 2 else w[which].mT for layer, w in enumerate(self.weights[::2])]  # [S, in, out]
+        self._tall = [
+            w[which] if layer < 2 else w[which].mT for layer, w in enumerate(self.weights[::2])
+        ]  # [S, in, out]
         self.uv = [(w.new_zeros(len(w), w.shape[2], 1), w.new_zeros(len(w), w.shape[1], 1)) for w in self._tall]
 
     def effective(self) -> list[Tensor]:

@@ -48,7 +48,9 @@ class GradientPenalties:
         self.at_fresh = self.at.first(len(self.fresh))
         self.x = torch.empty(len(self.fresh), batch, d.d_in, dtype=dtype)
 
-    def add(self, d: FusedNet, w: list[Tensor], x: Tensor, seen: Activations, draws: list[Draws], now: tuple[int, int]) -> None:
+    def add(
+        self, d: FusedNet, w: list[Tensor], x: Tensor, seen: Activations, draws: list[Draws], now: tuple[int, int]
+    ) -> None:
         """Adds the gradient of sum weight * E[of_norm(|grad_x D(x)|)] to `d.grads`.
 
         x [K, 2B, dim]: what D has seen, real rows first; seen: its activations there; now: (step, j).

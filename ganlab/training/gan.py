@@ -47,14 +47,6 @@ class Gan:
         """(G, D)."""
         return self.G, self.D
 
-    def reconfigure(self, config: GanConfig) -> None:
-        """Takes over settings that may change while it trains; the weights stay."""
-        self.config = config
-        for group in self.opt_g.param_groups:
-            group.update(_hyper(config, config.lr_g))
-        for group in self.opt_d.param_groups:
-            group.update(_hyper(config, config.lr_d))
-
     def state(self) -> State:
         """Everything that the next step depends on, but for the settings."""
         out: State = {}
@@ -104,7 +96,10 @@ class Gan:
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
         """D's logit of each point, [N]; minus the energy for an autoencoder."""
-        return self.D.eval().score(x.to(self.draws.dtype))[:, 0]
+        self.D.eval()
+        scores = self.D.score(x.to(self.draws.dtype))[:, 0]
+        self.D.train()
+        return scores
 
 
 MOMENTS = {"adam": (("m", "exp_avg"), ("v", "exp_avg_sq")), "rmsprop": (("v", "square_avg"),), "sgd": ()}
@@ -132,10 +127,6 @@ def _discriminator(config: GanConfig, dim: int) -> MlpDiscriminator | MlpEnergy:
     return MlpDiscriminator(
         dim, config.d_width, config.d_depth, config.activation, config.d_norm, config.minibatch, config.pack
     )
-
-
-def _hyper(config: GanConfig, lr: float) -> dict[str, object]:
-    return {"lr": lr} | ({"betas": (config.beta1, config.beta2)} if config.optimizer == "adam" else {})
 
 
 def _optimizer(config: GanConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:

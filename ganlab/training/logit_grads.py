@@ -92,7 +92,7 @@ def _ragan_g(real: Tensor, fake: Tensor, out_fake: Tensor) -> None:
 
 LOGIT_GRADS: dict[str, LabelGrad | PairGrad] = {
     "non_saturating": LabelGrad(_sigmoid_minus_one, _sigmoid, _sigmoid_minus_one),
-    "logistic": LabelGrad(_sigmoid_minus_one, _sigmoid, _sigmoid_minus_one),
+    "logistic": LabelGrad(_sigmoid_minus_one, _sigmoid, _sigmoid_minus_one),  # the same function, written otherwise
     "minimax": LabelGrad(_sigmoid_minus_one, _sigmoid, _minus_sigmoid),
     "lsgan": LabelGrad(_x_minus_one, _x, _x_minus_one),
     "wgan": LabelGrad(_minus_one, _one, _minus_one),

@@ -33,8 +33,8 @@ class Snapshot:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Snapshot":
-        """The inverse of `to_dict` (a NaN that was written as None stays None)."""
-        gans = tuple(Measures(**row) for row in data["gans"])
+        """The inverse of `to_dict`."""
+        gans = tuple(Measures.from_dict(row) for row in data["gans"])
         return cls(data["step"], gans, tuple(Alarm(**alarm) for alarm in data["alarms"]))
 
 

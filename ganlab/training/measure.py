@@ -41,8 +41,21 @@ class Measures:
     frozen: int | None  # the step at which this GAN was found diverged
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; floats rounded to 7 digits, NaN as None."""
-        return {name: _rounded(value) for name, value in asdict(self).items()}
+        """As JSON; NaN as None."""
+        return {name: _or_none(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Measures":
+        """The inverse of `to_dict`, exactly."""
+        values: dict[str, Any] = {n: math.nan if v is None and n in ALWAYS else v for n, v in data.items()}
+        return cls(**values)
+
+    def rounded(self) -> "Measures":
+        """With 7 digits, so that what was written and read again is the same; what is not finite as None or NaN."""
+        return self.from_dict({name: _rounded(value) for name, value in asdict(self).items()})
+
+
+ALWAYS = ("js", "sliced_w", "real_score", "fake_score", "d_wins", "spread")  # the measures that are never None
 
 
 class Meter:
@@ -110,7 +123,7 @@ class Meter:
             d_wins=float(order.float().mean() + tied.float().mean() / 2),
             spread=float(fakes.std(0).norm()) / self.real_spread,
             frozen=self.arena.frozen.get(k),
-        )
+        ).rounded()
 
 
 def singular_values(arena: Arena, most: int = 8) -> list[list[list[float]]]:
@@ -123,6 +136,8 @@ def singular_values(arena: Arena, most: int = 8) -> list[list[list[float]]]:
 
 
 def _rounded(value: float | int | None) -> float | int | None:
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    return value
+    return _or_none(float(f"{value:.7g}")) if isinstance(value, float) else value
+
+
+def _or_none(value: float | int | None) -> float | int | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ LOGAN_BETA = 5.0  # damping of the natural gradient (Wu et al. 2019, sec. 4.2)
 
 
 def instance_noise_at(sigma: float, steps: int, step: int) -> float:
-    """The noise's standard deviation at a step: constant, or falling linearly to 0 in `steps` (Sonderby et al. 2017)."""
+    """The noise's standard deviation: constant, or falling linearly to 0 in `steps` (Sonderby et al. 2017)."""
     return sigma if steps == 0 else sigma * max(0.0, 1 - step / steps)
 
 
@@ -50,8 +50,8 @@ def remember(gan: Gan, fake: Tensor, step: int) -> None:
         with torch.no_grad():
             for a, p in zip(gan.ema.parameters(), gan.G.parameters(), strict=True):
                 a.lerp_(p, 1 - c.ema)
-            for a, p in zip(gan.ema.buffers(), gan.G.buffers(), strict=True):
-                a.copy_(p)
+            for copied, buffer in zip(gan.ema.buffers(), gan.G.buffers(), strict=True):
+                copied.copy_(buffer)
 
 
 def historical_averaging(gan: Gan, net: nn.Module, prefix: str) -> Tensor:
@@ -89,9 +89,7 @@ def consensus(gan: Gan, real: Tensor) -> Tensor:
         return torch.zeros((), dtype=real.dtype)
     loss = LOSSES[gan.config.loss]
     real_logits, fake_logits = gan.D(real), gan.D(gan.fake)
-    of_d = (
-        loss.d(real_logits, fake_logits, gan.balance) if loss.balanced else loss.d(real_logits, fake_logits)
-    )
+    of_d = loss.d(real_logits, fake_logits, gan.balance) if loss.balanced else loss.d(real_logits, fake_logits)
     gradients = [
         *torch.autograd.grad(of_d, list(gan.D.parameters()), create_graph=True),
         *torch.autograd.grad(loss.g(real_logits, fake_logits), list(gan.G.parameters()), create_graph=True),

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganlab.training.arena import GUARD
 from ganlab.training.measure import Measures
 
 PATIENCE = 3  # measurements in a row before an alarm: one alone may be chance
@@ -55,7 +56,7 @@ class Watch:
             check(
                 "diverged",
                 True,
-                f"diverged: NaN at step {m.frozen:,}, rolled back to step {max(m.frozen - 50, 0):,} and stopped",
+                f"diverged: NaN at step {m.frozen:,}, rolled back to step {m.frozen - GUARD:,} and stopped",
                 "Its weights were no longer finite numbers. Change one of its settings to set it going again.",
                 1,
             )
@@ -111,11 +112,12 @@ class Watch:
         self._steepest = max(self._steepest, m.g_grad)
         check(
             "d_won",
-            m.d_wins >= WON and m.g_grad < VANISHED * self._steepest,
+            m.d_wins >= WON and m.g_grad <= VANISHED * self._steepest,
             "D has won: the generator's gradient has vanished",
             f"D puts {100 * m.d_wins:.1f} % of (real, fake) pairs in the right order, and G's gradient norm, "
-            f"{m.g_grad:.2g}, is {100 * m.g_grad / self._steepest:.1f} % of the largest seen.",
+            f"{m.g_grad:.2g}, is {100 * m.g_grad / max(self._steepest, 1e-30):.1f} % of the largest seen.",
         )
+
 
 KINDS = {
     "collapse": "bad",
