@@ -1,12 +1,20 @@
-"""How every lab is launched: one port, no calls to anyone, bounded queues, our own routes beside Gradio's."""
+"""How every lab is launched: one port, no calls to anyone, bounded queues and bodies, our own routes beside Gradio's."""
 
+import contextlib
+import functools
 import os
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import gradio as gr
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.toy_routes import ToyServer
 
+MOST_BODY = 24 << 20  # bytes of any request: a 20 MB upload and its wrapping
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the theme's own would come from the web
 CSS = """
 footer { display: none !important; }
@@ -21,13 +29,52 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
     ours: dict[str, Any] = {
         "theme": gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=("ui-monospace", "monospace")),
         "css": CSS,
-        "app_kwargs": {"routes": ToyServer().routes()},
+        "app_kwargs": {"routes": ToyServer().routes(), "middleware": [Middleware(BodyLimit)]},
         "ssr_mode": False,  # with it, routes of our own and WebSockets fail
         "max_file_size": "20mb",
         "state_session_capacity": 300,
         "enable_monitoring": False,
         "run_history": False,
         "footer_links": [],
-        "quiet": False,
     }
-    return demo.launch(**{**ours, **options})
+    with _plain_sockets():
+        return demo.launch(**{**ours, **options})
+
+
+class BodyLimit:
+    """Ends a request whose body is too long: Gradio bounds the size of files, not of JSON."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST_BODY) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As every ASGI app."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self.most:
+            await send({"type": "http.response.start", "status": 413, "headers": []})
+            await send({"type": "http.response.body", "body": b"This is too large."})
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.most:
+                return {"type": "http.disconnect"}
+            return message
+
+        await self.app(scope, counted, send)
+
+
+@contextlib.contextmanager
+def _plain_sockets() -> Iterator[None]:
+    """No compression of WebSocket messages: for frames of small integers it costs the server five times the CPU.
+
+    Gradio's `launch` has no option for it, so the server's settings are given this default while it starts.
+    """
+    plain = functools.partial(uvicorn.Config, ws_per_message_deflate=False)
+    with mock.patch.object(uvicorn, "Config", plain):
+        yield

@@ -200,7 +200,7 @@ def covered(seeds: int, steps: int) -> None:
                 if k not in seen and m.covered == m.modes:
                     seen.add(k)
                     times[EIGHT[k].name].append(time.perf_counter() - start)
-    print(f"\nseconds until the ring of 8 is covered, all eight at once (width 64, {seeds} seeds, {steps} steps at most)")
+    print(f"\nseconds until the ring of 8 is covered, all eight at once: width 64, {seeds} seeds, {steps} steps")
     for name, values in times.items():
         median = f"{statistics.median(values):>6.1f} s" if values else "       -"
         print(f"  {name:<24}{median}   on {len(values)} of {seeds} seeds")

@@ -16,7 +16,7 @@ class Limits(Config):
     most_viewers: int = knob(200, "Viewers of one room", lo=1, hi=10_000)
     most_branches: int = knob(8, "Branches of one room's history", lo=1, hi=64)
     history_bytes: int = knob(128 << 20, "Memory for saved moments of one branch", lo=1 << 20)
-    frames_per_second: float = knob(30.0, "Frames sent to a viewer at most", lo=1, hi=120)
+    frames_per_second: float = knob(40.0, "Frames sent to a viewer at most", lo=1, hi=120)
     grace: float = knob(1.0, "Seconds that a room outlives its last viewer", lo=0, hi=600)
 
 

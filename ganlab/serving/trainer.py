@@ -33,7 +33,7 @@ def main(pipe: Connection, run: dict[str, Any], limits: Limits) -> None:
 
 def serve(pipe: Connection, session: ToySession, interval: float) -> None:
     """The loop: mail, training, frames. A frame is made only when one is wanted and something has changed."""
-    wanted, last, wait = False, 0.0, 0.0
+    wanted, due, told, wait = False, 0.0, 0.0, 0.0
     while True:
         while pipe.poll(wait):
             message = json.loads(pipe.recv_bytes())
@@ -45,15 +45,16 @@ def serve(pipe: Connection, session: ToySession, interval: float) -> None:
         pause, replies = session.tick(time.monotonic())
         _tell(pipe, replies)
         now = time.monotonic()
-        send_frame = wanted and session.dirty and now >= last + interval
-        if session.has_news and (send_frame or now >= last + ROWS):
+        send_frame = wanted and session.dirty and now >= due
+        if session.has_news and (send_frame or now >= told + ROWS):
             _tell(pipe, [session.news()])
+            told = now
         if send_frame:
             pipe.send_bytes(b"F" + session.frame())
-            wanted, last = False, now
+            wanted, due = False, max(due + interval, now)  # keeps the beat where a slice of training was late
         wait = IDLE if pause is None else pause
         if wanted and session.dirty:
-            wait = min(wait, max(0.0, last + interval - now))
+            wait = min(wait, max(0.0, due - now))
 
 
 def answer(session: ToySession, message: dict[str, Any]) -> list[Reply]:

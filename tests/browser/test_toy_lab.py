@@ -225,9 +225,7 @@ def trainers() -> set[int]:
     """Process ids of all trainers on this machine."""
     found = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     servers = {int(line.split()[0]) for line in found.splitlines() if "forkserver" in line and "ganlab" in line}
-    return {
-        int(line.split()[0]) for line in found.splitlines()[1:] if int(line.split()[1]) in servers
-    }
+    return {int(line.split()[0]) for line in found.splitlines()[1:] if int(line.split()[1]) in servers}
 
 
 def gone(pids: set[int], seconds: float) -> bool:

@@ -1,0 +1,239 @@
+"""The lectures' figures as runs: `EXPERIMENTS`, one row each. What each text says was measured over several seeds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ganlab.data.toy2d import DataConfig
+from ganlab.presets.gans import PRESETS
+from ganlab.run import GanConfig, Penalty, Run
+
+WIDE_RING = DataConfig("ring", sigma=0.1)
+FAR_LINE = DataConfig("parallel_lines", theta=3.0)
+
+# A G faster than its D, with PacGAN's momentum: G reaches each weak spot of D before D can close it.
+COLLAPSING: dict[str, Any] = {"lr_g": 1e-3, "lr_d": 4e-4, "beta1": 0.8, "batch": 128}
+# Plain gradient descent, since Adam would divide a vanishing gradient by its own size and hide that it vanishes.
+BARE: dict[str, Any] = {"optimizer": "sgd", "lr_g": 0.003, "lr_d": 0.05, "d_steps": 3, "batch": 64}
+GP: dict[str, Any] = {"loss": "wgan", "penalties": (Penalty("wgan_gp", 1.0),), "beta2": 0.9, "d_steps": 3}
+ONE_D: dict[str, Any] = {"z_dim": 1, "z_kind": "uniform"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row: a run, what to watch in it and why it happens (one sentence each), and how far it is worth training."""
+
+    title: str
+    text: str
+    run: Run
+    steps: int
+    speed: float | str = "max"  # how a player starts: "max", "slow" (half-steps), or steps per second
+
+
+def _race(data: DataConfig, **gans: dict[str, Any]) -> Run:
+    """A run of GANs named by the keys, `_` standing for a space."""
+    return Run(data, tuple(GanConfig(name=name.replace("_", " "), **settings) for name, settings in gans.items()))
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "collapse": Experiment(
+        "Mode collapse and hopping",
+        "All samples gather on one or two of the eight modes and then jump together to others. "
+        "G is faster than D here, so it moves to whatever place D overrates just now, and D only learns where it was.",
+        _race(WIDE_RING, Vanilla=COLLAPSING),
+        3000,
+    ),
+    "unrolling": Experiment(
+        "Unrolling against collapse",
+        "The vanilla GAN hops from mode to mode while the unrolled one, alike in all else, covers all eight. "
+        "Unrolled, G sees how D will answer five steps later, so crowding into one mode no longer pays.",
+        _race(WIDE_RING, Vanilla=COLLAPSING, Unrolled_5={**COLLAPSING, "unroll": 5}),
+        2000,
+    ),
+    "packing": Experiment(
+        "Packing against collapse",
+        "One sample at a time D loses most of the modes, but two or four at a time they all stay. "
+        "A packed D sees that the samples of a collapsed G are alike, which no single sample gives away.",
+        _race(
+            WIDE_RING, Alone=COLLAPSING, Packed_by_2={**COLLAPSING, "pack": 2}, Packed_by_4={**COLLAPSING, "pack": 4}
+        ),
+        3000,
+    ),
+    "who_is_faster": Experiment(
+        "Who should learn faster?",
+        "The GAN whose D learns faster than G covers the ring, and the one whose G is faster collapses. "
+        "A fast D has nearly finished its answer to G before G moves on, so G follows the data and not D's errors.",
+        _race(
+            WIDE_RING,
+            G_faster=COLLAPSING,
+            Equal={**COLLAPSING, "lr_d": 1e-3},
+            D_faster={**COLLAPSING, "lr_g": 4e-4, "lr_d": 1e-3},
+            D_five_times_faster={**COLLAPSING, "lr_g": 4e-4, "lr_d": 2e-3},
+        ),
+        2000,
+    ),
+    "momentum": Experiment(
+        "Momentum hurts",
+        "Without momentum or with beta1 = 0.5 all modes are found, while with the usual 0.9 the samples run around. "
+        "In a game the best direction turns all the time, and momentum goes on in the old one.",
+        _race(WIDE_RING, **{f"beta1_{b}": {"beta1": b, "batch": 128} for b in (0.0, 0.5, 0.8, 0.9)}),
+        2000,
+    ),
+    "saturating": Experiment(
+        "The saturating loss",
+        "Both start far from the data against the same strong D, and only the non-saturating G ever gets there. "
+        "Once D is sure, log(1 - D(G(z))) is flat and its gradient vanishes, but -log D(G(z)) is steepest just there.",
+        _race(FAR_LINE, Saturating={**BARE, "loss": "minimax"}, Non_saturating=BARE),
+        2500,
+    ),
+    "lines": Experiment(
+        "Where JS is flat",
+        "The vanilla G stands still at JS = ln 2, while both Wasserstein GANs walk to the line. "
+        "Without overlap JS is the same at every distance, but the Wasserstein distance falls with each step closer.",
+        _race(
+            FAR_LINE,
+            Vanilla={**BARE, "loss": "minimax"},
+            WGAN_clipped={**BARE, "loss": "wgan", "penalties": (Penalty("clip", 0.2),)},
+            WGAN_GP={**BARE, "loss": "wgan", "penalties": (Penalty("wgan_gp", 1.0),)},
+        ),
+        2500,
+    ),
+    "noise_overlap": Experiment(
+        "Noise makes them overlap",
+        "The same GAN that never reaches the far line gets there when D sees everything through noise. "
+        "Noise widens data and samples until they overlap, so D cannot be sure and G keeps a gradient.",
+        _race(
+            FAR_LINE,
+            Without_noise={**BARE, "loss": "minimax"},
+            With_noise={**BARE, "loss": "minimax", "instance_noise": 1.0, "instance_noise_steps": 2000},
+        ),
+        2500,
+    ),
+    "strong_d": Experiment(
+        "A D that is too strong",
+        "With five D-steps and ten times G's learning rate samples fall onto single modes, and R1 prevents it. "
+        "Such a D turns into steep cliffs around the data, and a penalty on its slope makes them walkable.",
+        _race(
+            DataConfig(),
+            Balanced={"lr_g": 5e-4, "lr_d": 1e-3},
+            Too_strong={"lr_g": 2e-4, "lr_d": 2e-3, "d_steps": 5},
+            Strong_with_R1={"lr_g": 2e-4, "lr_d": 2e-3, "d_steps": 5, "penalties": (Penalty("r1", 0.1),)},
+        ),
+        2000,
+    ),
+    "grid": Experiment(
+        "Twenty-five modes",
+        "The vanilla GAN loses many of the 25 modes and the WGAN-GP keeps nearly all. "
+        "Its D measures how far mass must still travel, so even a mode without a single sample goes on pulling.",
+        _race(DataConfig("grid", radius=2.0, sigma=0.1), Vanilla=COLLAPSING, WGAN_GP=GP),
+        4000,
+    ),
+    "race_of_eight": Experiment(
+        "A race of eight",
+        "Eight systems start with the same weights and see the same data, and most of them find all eight modes. "
+        "They differ only in loss and penalty, so what you see is the work of these alone.",
+        Run(
+            gans=tuple(
+                PRESETS[key].gan
+                for key in ("vanilla", "non_saturating", "lsgan", "wgan_gp", "hinge_sn", "r1", "ragan", "rpgan_r1r2")
+            )
+        ),
+        3000,
+    ),
+    "luck": Experiment(
+        "The luck of the seed",
+        "Eight copies of one GAN differ in nothing but the seed, and yet some cover the ring and others collapse. "
+        "The game has good and bad ends and chance decides early between them, so one run proves nothing.",
+        Run(
+            DataConfig("ring", sigma=0.05),
+            tuple(GanConfig(name=f"Seed {seed}", seed=seed, lr_d=2e-4) for seed in range(8)),
+        ),
+        3000,
+    ),
+    "goodfellow": Experiment(
+        "Goodfellow's figure in 1D",
+        "The samples slide onto the bell curve while D flattens towards one half. "
+        "Where both densities are equal D can only guess, and the arrows from z to x crowd where the data is dense.",
+        _race(DataConfig("gaussian1d"), GAN={**ONE_D, "g_width": 32, "d_width": 32, "lr_g": 2e-4, "lr_d": 2e-3}),
+        4000,
+        speed=200.0,
+    ),
+    "mixture1d": Experiment(
+        "Three modes on a line",
+        "G bends the interval of z over all three modes, and a few samples always lie between them. "
+        "G is continuous, so on the way from one mode to the next it must pass through the gap.",
+        _race(DataConfig("mixture1d"), GAN=ONE_D, With_R1={**ONE_D, "penalties": (Penalty("r1", 0.1),)}),
+        2000,
+    ),
+    "latent_dim": Experiment(
+        "How many dimensions has z?",
+        "With one dimension the samples form a thread through the modes, and with two or more they come out clean. "
+        "A line must run through every gap, but a plane can be cut like a cake, with each piece on one mode.",
+        _race(
+            DataConfig(),
+            **{f"z_dim_{z}": {"z_dim": z, "penalties": (Penalty("r1", 0.1),)} for z in (1, 2, 8)},
+        ),
+        2500,
+    ),
+    "checkerboard": Experiment(
+        "Sharp edges",
+        "The squares fill and their edges sharpen slowly, with the corners where squares meet last. "
+        "Small networks are smooth functions, and a sharp edge needs a very steep one.",
+        _race(DataConfig("checkerboard"), WGAN_GP={**GP, "penalties": (Penalty("wgan_gp", 0.1),)}),
+        5000,
+    ),
+    "spiral": Experiment(
+        "Two spiral arms",
+        "The cloud winds up into both arms, from the outside in. "
+        "Nothing here is a separate mode, so nothing can be dropped as a whole and even the plain GAN does well.",
+        _race(DataConfig("spiral"), Non_saturating={}),
+        5000,
+    ),
+    "two_moons": Experiment(
+        "Two moons",
+        "Two GANs cover both half circles, the one with R1 more calmly. "
+        "R1 takes D's slope away once the samples fit, so that G has no reason to move any more.",
+        _race(DataConfig("two_moons"), Non_saturating={}, With_R1={"penalties": (Penalty("r1", 0.1),)}),
+        3000,
+    ),
+    "unequal": Experiment(
+        "Modes of unequal weight",
+        "The modes are found in the order of their size, and in the end their shares are nearly right. "
+        "D gains little from a mode that few points lie in, so that a rare mode calls G only weakly.",
+        _race(DataConfig("ring", sigma=0.05, weights=(8, 4, 2, 1)), Non_saturating={}, WGAN_GP=GP),
+        3000,
+    ),
+    "learning_rate": Experiment(
+        "A learning rate too high",
+        "The smallest rate learns, the middle one finds modes and loses them all, and rate 1 ends in NaN at once. "
+        "A step that overshoots lands where the slope is steeper, so the next one overshoots by more.",
+        _race(
+            DataConfig(),
+            **{f"Rate_{lr:g}": {"optimizer": "sgd", "lr_g": lr, "lr_d": lr} for lr in (0.05, 0.2, 1.0)},
+        ),
+        1000,
+    ),
+    "penalty_weight": Experiment(
+        "How much R1?",
+        "A weak penalty changes little, a strong one slows G down and blurs the modes. "
+        "With a large weight D may hardly slope at all, so that it cannot tell G where the modes end.",
+        _race(
+            DataConfig(),
+            **{f"gamma_{w:g}": {"penalties": (Penalty("r1", w),)} for w in (0.01, 0.1, 1.0, 10.0, 100.0)},
+        ),
+        2500,
+    ),
+    "averaging": Experiment(
+        "The average is better",
+        "The averaged generator draws cleaner modes than the same generator without, from the same weights and data. "
+        "G circles around its goal, and the average over many steps lies near the middle of the circle.",
+        _race(DataConfig(), Last_weights={}, Moving_average={"ema": 0.995}),
+        3000,
+    ),
+    "fast_ring": Experiment(
+        "Eight modes in two seconds",
+        "All eight modes are covered within about a thousand steps. "
+        "Lazy R1 costs next to nothing, keeps D smooth, and the moving average of G hides the last of the trembling.",
+        Run(gans=(PRESETS["lazy_r1"].gan,)),
+        1500,
+    ),
+}
