@@ -16,16 +16,18 @@ from typing import Annotated
 import torch
 import tyro
 
-from ganlab import __version__, presets
+from ganlab import __version__
 from ganlab.config import InvalidInput, replaced
 from ganlab.data.toy2d import DENSITIES
 from ganlab.losses import LOSSES
+from ganlab.presets import EXPERIMENTS, PRESETS, preset_run, run_names
 from ganlab.regularizers import REGULARIZERS
 from ganlab.run import Run, from_link
 from ganlab.training.folder import checked_pace, opened, read_run
 from ganlab.training.loop import EVERY, Snapshot, Training
 from ganlab.training.measure import Measures
 
+DEFAULT = "toy-non-saturating"  # what is trained if nothing is named
 TELL = 0.2  # seconds between updates of the progress line
 Tick = Callable[[int], bool]
 
@@ -94,15 +96,11 @@ class Train:
         """The run that the options describe."""
         if self.run is not None and self.preset is not None:
             raise InvalidInput("run", "cannot stand beside --preset; choose one")
-        names = presets.run_names()
-        if self.run is not None:
-            run = _read(self.run)
-        elif self.preset is None or self.preset in names:
-            run = presets.preset_run(self.preset or names[0])
+        if self.run is None:
+            run = preset_run(self.preset or DEFAULT, self.data)
         else:
-            raise InvalidInput("preset", f"{self.preset[:40]} is not one of {', '.join(names)}")
-        if self.data is not None:
-            run = replaced(run, "data", {"name": self.data})
+            run = _read(self.run)
+            run = run if self.data is None else replaced(run, "data", {"name": self.data})
         if self.seed is not None:
             run = replaced(run, "seed", self.seed)
         for text in self.settings:
@@ -120,9 +118,12 @@ class Presets:
 
     def main(self) -> int:
         """Prints the tables."""
+        names = run_names()
         rows: dict[str, list[tuple[str, ...]]] = {
-            "Presets (train --preset)": [(name, row.text, row.paper) for name, row in presets.PRESETS.items()],
-            "Experiments (train --preset)": [(name, row.text) for name, row in presets.EXPERIMENTS.items()],
+            "Presets (train --preset)": [(name, p.text) for name, p in zip(names, PRESETS.values(), strict=False)],
+            "Experiments (train --preset)": [
+                (name, e.text) for name, e in zip(names[len(PRESETS) :], EXPERIMENTS.values(), strict=True)
+            ],
             "Losses (--set loss=)": [(name, row.title, row.paper) for name, row in LOSSES.items()],
             'Regularizers (--set penalties=[{"name":"r1","weight":1}])': [
                 (name, row.title, row.paper) for name, row in REGULARIZERS.items()

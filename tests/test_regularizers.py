@@ -75,7 +75,7 @@ def test_l2_counts_weights_not_biases() -> None:
         net.weight.copy_(torch.tensor([[3.0, 4.0]]))
         net.bias.fill_(100.0)
     weights = REGULARIZERS["l2"].weights
-    assert weights and float(weights(net)) == 25
+    assert weights and weights(net).item() == 25
 
 
 def test_orthogonality() -> None:

@@ -104,7 +104,7 @@ class Painter:
         if kind == "optimal":
             many = arena.generate(self._latents["many"])
             p_g = histogram_density(many, arena.density.extent, self.side, smooth=2)
-            unit = optimal_discriminator(self.p_data, p_g)
+            unit = optimal_discriminator(self.p_data.expand_as(p_g), p_g)
         else:
             scores = arena.scores(self.grid)
             unit = torch.stack(

@@ -1,0 +1,246 @@
+"""The 2D lab's commands without process or socket: what each answers, and that a wrong one changes nothing."""
+
+import time
+from typing import Any
+
+import pytest
+
+from ganlab.config import InvalidInput
+from ganlab.run import GanConfig, Penalty, Run, from_link, to_link
+from ganlab.serving.frames import unpack
+from ganlab.serving.limits import Limits
+from ganlab.serving.toy_session import COMMANDS, ToySession
+
+QUICK = GanConfig(name="quick", g_width=8, d_width=8, batch=32)
+RUN = Run(gans=(QUICK,))
+
+
+def session(run: Run = RUN, **limits: Any) -> ToySession:
+    return ToySession(run, Limits(**limits))
+
+
+def trained(steps: int, run: Run = RUN, **limits: Any) -> ToySession:
+    """A session paused after exactly so many steps."""
+    lab = session(run, **limits)
+    lab.command({"do": "run", "run": run.to_dict(), "step": steps})
+    while lab.playing:
+        lab.tick(time.monotonic())
+    assert lab.live.step == steps
+    return lab
+
+
+def fakes(lab: ToySession) -> bytes:
+    """The samples on show."""
+    return bytes(unpack(lab.frame())[1]["fakes"].tobytes())
+
+
+def test_playing_advances_and_pausing_holds() -> None:
+    lab = session()
+    assert lab.tick(time.monotonic()) == (None, [])
+    lab.command({"do": "play"})
+    lab.tick(time.monotonic())
+    step = lab.live.step
+    assert step > 0
+    lab.command({"do": "pause"})
+    lab.tick(time.monotonic())
+    assert lab.live.step == step
+    lab.command({"do": "step"})
+    assert lab.live.step == step + 1
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ({}, "not a command"),
+        ({"do": "__init__"}, "not a command"),
+        ({"do": ["play"]}, "not a command"),
+        ({"do": "speed", "value": "warp"}, "speed"),
+        ({"do": "speed", "value": -1}, "speed"),
+        ({"do": "speed", "value": float("nan")}, "speed"),
+        ({"do": "set", "path": "lr_d", "value": 0}, "from 1e-07 to 1"),
+        ({"do": "set", "path": "lr_d", "value": 1e9}, "from 1e-07 to 1"),
+        ({"do": "set", "path": "lr_d", "value": "fast"}, "lr_d"),
+        ({"do": "set", "path": "nothing", "value": 1}, "nothing"),
+        ({"do": "set", "path": None, "value": 1}, "path"),
+        ({"do": "set", "path": "lr_d", "value": 0.1, "gan": 5}, "gan"),
+        ({"do": "set", "path": "penalties", "value": [{"name": "evil"}]}, "evil"),
+        ({"do": "run", "run": {"gans": []}}, "from 1 to 8 GANs"),
+        ({"do": "run", "run": {"gans": [{}] * 9}}, "at most 8"),
+        ({"do": "run", "run": []}, "object"),
+        ({"do": "run", "link": "%%%"}, "link"),
+        ({"do": "run", "run": {}, "step": -1}, "step"),
+        ({"do": "experiment", "name": "no such"}, "none of that name"),
+        ({"do": "add", "preset": "no such"}, "none of that name"),
+        ({"do": "remove", "gan": 0}, "at least one GAN"),
+        ({"do": "remove", "gan": 7}, "gan"),
+        ({"do": "data", "data": {"name": "moon"}}, "moon"),
+        ({"do": "data", "data": {"name": "drawn"}}, "draw something first"),
+        ({"do": "draw", "points": []}, "draw something first"),
+        ({"do": "draw", "points": [[1, "x"]]}, "drawing"),
+        ({"do": "seed", "value": -3}, "seed"),
+        ({"do": "scrub", "step": "first"}, "step"),
+        ({"do": "branch", "id": 9}, "none of that number"),
+        ({"do": "view", "view": {"heat": "red"}}, "heat"),
+        ({"do": "film", "kind": "exe"}, "gif or mp4"),
+    ],
+)
+def test_wrong_commands_say_why_and_change_nothing(message: dict[str, Any], says: str) -> None:
+    lab = trained(60)
+    before = lab.state(), fakes(lab)
+    with pytest.raises(InvalidInput) as error:
+        lab.command(message)
+    assert says in str(error.value)
+    assert (lab.state(), fakes(lab)) == before
+
+
+def test_a_live_change_becomes_an_event_and_replays_the_same() -> None:
+    lab = trained(70)
+    lab.command({"do": "set", "path": "lr_d", "value": 0.01, "gan": 0})
+    assert [(e.step, e.path, e.value) for e in lab.live.run.events] == [(70, "lr_d", 0.01)]
+    for _ in range(30):
+        lab.command({"do": "step"})
+    assert fakes(trained(100, lab.live.run)) == fakes(lab)
+    assert fakes(trained(100)) != fakes(lab)
+
+
+def test_a_structural_change_starts_again_and_says_so() -> None:
+    lab = trained(60)
+    replies = lab.command({"do": "set", "path": "g_width", "value": 12})
+    assert lab.live.step == 0
+    assert lab.live.run.gans[0].g_width == 12
+    assert any(r["type"] == "notice" and "starts again" in r["text"] for r in replies)
+
+
+def test_scrubbing_shows_the_past_and_play_returns_to_now() -> None:
+    lab = trained(400)
+    now = fakes(lab)
+    lab.command({"do": "scrub", "step": 150})
+    header, _ = unpack(lab.frame())
+    assert header["step"] == 100
+    assert fakes(lab) != now
+    lab.command({"do": "scrub", "step": None})
+    assert fakes(lab) == now
+
+
+@pytest.mark.parametrize("step", [0, 50, 137, 200])
+def test_a_fork_is_exactly_at_its_step(step: int) -> None:
+    lab = trained(200)
+    lab.command({"do": "fork", "step": step})
+    assert lab.live.step == step
+    assert fakes(lab) == fakes(trained(step))
+    for _ in range(200 - step):
+        lab.command({"do": "step"})
+    forked = fakes(lab)
+    lab.command({"do": "branch", "id": 0})
+    assert fakes(lab) == forked  # nothing was changed, so both branches are one
+
+
+def test_a_fork_forgets_later_events_and_keeps_the_first_branch() -> None:
+    lab = trained(100)
+    lab.command({"do": "set", "path": "lr_g", "value": 0.02})
+    lab.command({"do": "step"})
+    lab.command({"do": "fork", "step": 50})
+    assert lab.live.run.events == ()
+    lab.command({"do": "branch", "id": 0})
+    assert len(lab.live.run.events) == 1
+    assert lab.live.step == 101
+
+
+def test_noise_dimension_changed_on_a_saved_step_can_be_forked() -> None:
+    lab = trained(100)
+    lab.command({"do": "set", "path": "z_dim", "value": 5})
+    for _ in range(20):
+        lab.command({"do": "step"})
+    shown = fakes(lab)
+    lab.command({"do": "fork", "step": 120})
+    assert fakes(lab) == shown
+
+
+def test_branches_are_bounded() -> None:
+    lab = trained(10, most_branches=3)
+    lab.command({"do": "fork", "step": None})
+    lab.command({"do": "fork", "step": None})
+    with pytest.raises(InvalidInput, match="3 branches already"):
+        lab.command({"do": "fork", "step": None})
+
+
+@pytest.mark.parametrize(("limits", "says"), [({"most_steps": 40}, "40 steps"), ({"most_seconds": 1.0}, "1 seconds")])
+def test_a_run_ends_at_its_limit_and_says_so(limits: dict[str, Any], says: str) -> None:
+    lab = session(**limits)
+    lab.command({"do": "play"})
+    told: list[dict[str, Any]] = []
+    end = time.monotonic() + 10
+    while lab.playing and time.monotonic() < end:
+        told += lab.tick(time.monotonic())[1]
+    assert not lab.playing
+    assert any(says in message.get("text", "") for message in told)
+    step = lab.live.step
+    lab.command({"do": "step"})
+    assert lab.live.step == step
+
+
+def test_races_grow_shrink_and_keep_their_events() -> None:
+    lab = trained(20, Run(gans=(QUICK, GanConfig(name="second", g_width=8, d_width=8, batch=32))))
+    lab.command({"do": "set", "path": "lr_d", "value": 0.01, "gan": 1})
+    lab.command({"do": "remove", "gan": 0})
+    assert [g.name for g in lab.live.run.gans] == ["second"]
+    assert [e.gan for e in lab.live.run.events] == [0]
+    for _ in range(7):
+        lab.command({"do": "add", "preset": "lsgan"})
+    with pytest.raises(InvalidInput, match="at most 8"):
+        lab.command({"do": "add", "preset": "lsgan"})
+
+
+def test_the_link_in_the_state_gives_the_run() -> None:
+    run = Run(gans=(GanConfig(loss="wgan", penalties=(Penalty("wgan_gp", 5.0),)),), seed=3)
+    assert from_link(session(run).state()["link"]) == run
+    lab = session()
+    lab.command({"do": "run", "link": to_link(run)})
+    assert lab.live.run == run
+
+
+@pytest.mark.parametrize("data", ["ring", "spiral", "gaussian1d", "mixture1d"])
+@pytest.mark.parametrize("heat", ["d", "optimal", "off"])
+def test_frames_hold_what_the_view_asks_for(data: str, heat: str) -> None:
+    lab = session()
+    lab.command({"do": "data", "data": {"name": data}})
+    lab.command({"do": "view", "view": {"heat": heat, "arrows": True, "lattice": True}})
+    header, sections = unpack(lab.frame())
+    flat = data.endswith("1d")
+    wanted = {"fakes"} | ({"p_g", "lines"} if flat else {"arrows", "lattice"}) | ({"heat"} if heat != "off" else set())
+    assert set(sections) == wanted
+    assert header["step"] == 0
+
+
+def test_slow_motion_shows_both_halves_of_a_step() -> None:
+    lab = session()
+    lab.command({"do": "speed", "value": "slow"})
+    lab.command({"do": "play"})
+    phases = []
+    for half in range(4):
+        lab.tick(1000.0 * (half + 1))
+        phases.append((unpack(lab.frame())[0]["phase"], lab.live.step))
+    assert phases == [("d", 0), ("g", 1), ("d", 1), ("g", 2)]
+
+
+def test_exports() -> None:
+    lab = trained(300)
+    (csv,) = lab.command({"do": "points"})
+    lines = csv["data"].decode().splitlines()
+    assert lines[0] == "gan,x,y"
+    assert len(lines) == 1 + 2 * 2500
+    (gif,) = lab.command({"do": "film", "kind": "gif"})
+    assert gif["data"].startswith(b"GIF89a")
+    (python,) = lab.command({"do": "python"})
+    names: dict[str, Any] = {}
+    exec(python["text"].split("for snapshot")[0], names)  # our own text: the run it makes must be this run
+    assert names["run"] == lab.live.run
+
+
+def test_every_command_is_reachable_by_name() -> None:
+    lab = trained(10)
+    for name in COMMANDS:
+        try:
+            lab.command({"do": name})
+        except InvalidInput as error:
+            assert str(error)
