@@ -1,5 +1,6 @@
 """The hub: a front page and every lab on a page of its own, in one app."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class Lab(NamedTuple):
     title: str
     path: str
     text: str
+    art: str  # the inside of a 200 x 90 SVG
     contents: Callable[[gr.Blocks], None]  # called inside the page's Blocks
 
 
@@ -31,7 +33,9 @@ def build() -> gr.Blocks:
 
 def _cards() -> str:
     cards = "".join(
-        f'<a class="hub-card" href="./{lab.path}"><b>{lab.title}</b><span>{lab.text}</span></a>' for lab in LABS
+        f'<a class="hub-card" href="./{lab.path}"><svg viewBox="0 0 200 90" aria-hidden="true">{lab.art}</svg>'
+        f"<b>{lab.title}</b><span>{lab.text}</span></a>"
+        for lab in LABS
     )
     return f"<style>{CARD_CSS}</style><div class='hub-cards'>{cards}</div>"
 
@@ -42,11 +46,39 @@ nothing is sent anywhere else."""
 
 CARD_CSS = """
 .hub-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 16px; }
-.hub-card { display: grid; gap: 6px; padding: 18px 20px !important; border-radius: 10px; text-decoration: none !important;
-  align-content: start; text-align: left; border: 1px solid var(--border-color-primary); background: var(--block-background-fill); color: var(--body-text-color); }
+.hub-card { display: grid; gap: 6px; padding: 18px 20px !important; border-radius: 10px;
+  text-decoration: none !important;
+  align-content: start; text-align: left;
+  border: 1px solid var(--border-color-primary); background: var(--block-background-fill);
+  color: var(--body-text-color); }
 .hub-card:hover { border-color: var(--color-accent); }
-.hub-card b { font-size: 18px; } .hub-card span { color: var(--body-text-color-subdued); line-height: 1.45; }
+.hub-card svg { width: 100%; border-radius: 8px; background: rgba(128, 128, 128, .08); margin-bottom: 6px; }
+.hub-card b { font-size: 18px; } .hub-card span { opacity: .78; line-height: 1.45; }
 """
+
+
+def _ring() -> str:
+    """Three races' ends: one mode, a few, all."""
+    out = []
+    for x, held in ((36, 1), (100, 4), (164, 8)):
+        for i in range(8):
+            at = (x + 24 * math.cos(i * math.pi / 4), 45 + 24 * math.sin(i * math.pi / 4))
+            out.append(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="6" fill="#3ea05f" opacity=".45"/>')
+            if i < held:
+                out.append(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="3.2" fill="#7b1fa2"/>')
+    return "".join(out)
+
+
+def _walks() -> str:
+    """A circle and a spiral into its middle."""
+    spiral = " ".join(
+        f"{100 + 36 * 0.96**t * math.cos(t / 4):.1f},{45 - 36 * 0.96**t * math.sin(t / 4):.1f}" for t in range(110)
+    )
+    return (
+        '<circle cx="100" cy="45" r="36" fill="none" stroke="#d55e00" stroke-width="2.5"/>'
+        f'<polyline points="{spiral}" fill="none" stroke="#009e73" stroke-width="2.5"/>'
+    )
+
 
 LABS = (
     Lab(
@@ -54,12 +86,14 @@ LABS = (
         "toy",
         "Up to eight small GANs race on 2D data, live: see modes collapse, change any setting while they train, "
         "scrub back, fork, draw your own data.",
+        _ring(),
         toy_lab.contents,
     ),
     Lab(
         dirac_lab.TITLE,
         "dirac",
         "The smallest GAN there is: two numbers. See why training circles, runs away, or comes home.",
+        _walks(),
         dirac_lab.contents,
     ),
 )

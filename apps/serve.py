@@ -1,4 +1,4 @@
-"""How every lab is launched: one port, no calls to anyone, bounded queues and bodies, our own routes beside Gradio's."""
+"""How every lab is launched: one port, no calls to anyone, bounded queues and bodies, our routes beside Gradio's."""
 
 import contextlib
 import functools
@@ -18,7 +18,9 @@ MOST_BODY = 24 << 20  # bytes of any request: a 20 MB upload and its wrapping
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the theme's own would come from the web
 CSS = """
 footer { display: none !important; }
-.gradio-container { max-width: 1500px !important; margin: 0 auto; }
+.gradio-container, .gradio-container > main {
+  width: 100% !important; max-width: 1500px !important; margin: 0 auto !important;
+}
 """
 
 

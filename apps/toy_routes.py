@@ -1,6 +1,7 @@
 """The 2D lab's own routes beside Gradio's, on the same port: a WebSocket, and plain requests where it is blocked."""
 
 import asyncio
+import contextlib
 import json
 import secrets
 import tempfile
@@ -35,6 +36,7 @@ class ToyServer:
     def __init__(self, limits: Limits | None = None) -> None:
         self.rooms = Rooms(limits or from_environment())
         self._polling: dict[str, tuple[Room, Viewer, bool]] = {}
+        self._expiry: dict[str, asyncio.Task[None]] = {}
 
     def routes(self) -> list[BaseRoute]:
         """The lab's routes."""
@@ -83,18 +85,18 @@ class ToyServer:
             name = secrets.token_urlsafe(12)
             viewer.texts.append(_hello(room, owner, fresh))
             self._polling[name] = room, viewer, owner
-            asyncio.create_task(self._expire(name))
+            self._expiry[name] = asyncio.create_task(self._expire(name))
         room, viewer, _ = self._polling[name]
         viewer.seen, viewer.ready = time.monotonic(), True
         room.want()
         if not viewer.texts and viewer.frame is None:
-            try:
+            with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(viewer.wake.wait(), HOLD)
-            except asyncio.TimeoutError:
-                pass
         viewer.seen = time.monotonic()
         body = b"".join(_framed(item) for item in viewer.take())
-        return Response(body, media_type="application/octet-stream", headers={"x-viewer": name, "cache-control": "no-store"})
+        return Response(
+            body, media_type="application/octet-stream", headers={"x-viewer": name, "cache-control": "no-store"}
+        )
 
     async def send(self, request: Request) -> Response:
         """A command of a polling viewer."""
@@ -160,7 +162,7 @@ class ToyServer:
         room, viewer, _ = self._polling[name]
         while time.monotonic() - viewer.seen < PATIENCE + HOLD and not viewer.gone:
             await asyncio.sleep(0.25)
-        del self._polling[name]
+        del self._polling[name], self._expiry[name]
         self.rooms.left(room, viewer)
 
 

@@ -8,6 +8,7 @@ clock that the trainer stamped it with. Training shares are ratios of steps per 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -37,10 +38,15 @@ RUNS = {
     "one GAN, width 128": Run(gans=(GanConfig(g_width=128, d_width=128),)),
     "race of eight": Run(gans=tuple(PRESETS[name].gan for name in EIGHT)),
 }
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SERVE = (
     "if __name__ == '__main__':\n    from apps.toy_lab import build\n    from apps.serve import launch\n"
     "    launch(build(), server_port={port}, quiet=True)\n"
@@ -71,6 +77,7 @@ class Viewer:
             for command in first:
                 await line.send(json.dumps(command))
             end, due = time.time() + seconds, time.time()
+            waiting: list[asyncio.Task[None]] = []
             while time.time() < end:
                 try:
                     data = await asyncio.wait_for(line.recv(), end - time.time())
@@ -84,7 +91,8 @@ class Viewer:
                 header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
                 self.frames.append((now, now - header["t"], header["step"]))
                 due = max(due + 1 / rate, now)  # a constant rate, as a screen has it
-                asyncio.get_running_loop().call_later(due - now, _ack, line)
+                waiting = [task for task in waiting if not task.done()]
+                waiting.append(asyncio.create_task(_acknowledge(line, due - now)))
 
     def rates(self, skip: float) -> tuple[float, float]:
         """(frames per second, steps per second) after the first `skip` seconds."""
@@ -98,15 +106,10 @@ class Viewer:
         return median(ages), ages[int(0.95 * (len(ages) - 1))]
 
 
-def _ack(line: "websockets.ClientConnection") -> None:
-    asyncio.ensure_future(_quietly(line))
-
-
-async def _quietly(line: "websockets.ClientConnection") -> None:
-    try:
+async def _acknowledge(line: "websockets.ClientConnection", after: float) -> None:
+    await asyncio.sleep(after)
+    with contextlib.suppress(websockets.ConnectionClosed):
         await line.send('{"do":"ack"}')
-    except websockets.ConnectionClosed:
-        pass
 
 
 def cpu(pid: int) -> float:
@@ -160,13 +163,15 @@ def painted(page_address: str, run: Run, seconds: float) -> str:
         page.click("[data-toy=play]")
         page.wait_for_timeout(2000)
         page.evaluate(
-            "window.ages = []; new MutationObserver(() => ages.push(+document.querySelector('.toy-lab').dataset.behind))"
-            ".observe(document.querySelector('.toy-lab'), {attributeFilter: ['data-painted']})"
+            "window.ages = []; const lab = document.querySelector('.toy-lab');"
+            "new MutationObserver(() => ages.push(+lab.dataset.behind))"
+            ".observe(lab, {attributeFilter: ['data-painted']})"
         )
         page.wait_for_timeout(int(1000 * seconds))
         ages = sorted(page.evaluate("ages"))
         browser.close()
-    return f"{len(ages) / seconds:.1f} painted frames/s, behind median {median(ages):.0f}, p95 {ages[int(0.95 * len(ages))]} ms"
+    late = ages[int(0.95 * len(ages))]
+    return f"{len(ages) / seconds:.1f} painted frames/s, behind median {median(ages):.0f}, p95 {late} ms"
 
 
 def main() -> None:
@@ -183,7 +188,9 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     (folder / "serve.py").write_text(SERVE.format(port=port))
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
-    server = subprocess.Popen([sys.executable, str(folder / "serve.py")], cwd=ROOT, env={**os.environ, "PYTHONPATH": path})
+    server = subprocess.Popen(
+        [sys.executable, str(folder / "serve.py")], cwd=ROOT, env={**os.environ, "PYTHONPATH": path}
+    )
     page, line = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ganlab/toy/socket"
     try:
         for _ in range(200):

@@ -42,9 +42,7 @@ EIGHT = (  # eight losses, as the lectures pair them with penalties
 def networks(width: int, normalised: bool = False) -> tuple[nn.Module, nn.Module]:
     """G and D with two hidden layers."""
     wrap: Callable[[nn.Module], nn.Module] = spectral_norm if normalised else lambda layer: layer
-    g = nn.Sequential(
-        nn.Linear(Z_DIM, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2)
-    )
+    g = nn.Sequential(nn.Linear(Z_DIM, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2))
     d = nn.Sequential(
         wrap(nn.Linear(2, width)), nn.ReLU(), wrap(nn.Linear(width, width)), nn.ReLU(), wrap(nn.Linear(width, 1))
     )

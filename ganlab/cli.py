@@ -30,6 +30,7 @@ from ganlab.training.measure import Measures
 DEFAULT = "toy-non-saturating"  # what is trained if nothing is named
 TELL = 0.2  # seconds between updates of the progress line
 Tick = Callable[[int], bool]
+Name = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,22 @@ class App:
 class Train:
     """Train toy GANs, one line for each measurement. With --out it can be stopped, killed and resumed."""
 
-    preset: str | None = None  # a preset or experiment that `ganlab presets` lists
-    data: str | None = None  # the density to learn
-    run: str | None = None  # a whole run: a .json file, or a link from the laboratory
+    preset: Name = None  # a preset or experiment that `ganlab presets` lists
+    data: Name = None  # the density to learn
+    run: Annotated[str | None, tyro.conf.arg(metavar="FILE|LINK")] = (
+        None  # a whole run: a .json file, or a link from the laboratory
+    )
     steps: int = 5000  # train until so many steps are made
     every: int = EVERY  # steps between measurements
-    seed: int | None = None  # decides initial weights and all random draws
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None  # decides initial weights and all random draws
     settings: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
         tyro.conf.arg(name="set", metavar="PATH=VALUE", help="a setting of all GANs, as lr_d=1e-4; may be repeated"),
     ] = ()
-    out: Path | None = None  # folder for run.json, history.jsonl, checkpoints and samples.csv
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = (
+        None  # folder for run.json, history.jsonl, checkpoints and samples.csv
+    )
     save_every: int = 1000  # steps between checkpoints, a multiple of 50
     resume: bool = False  # go on from the newest checkpoint in --out
 
@@ -120,9 +125,9 @@ class Presets:
         """Prints the tables."""
         names = run_names()
         rows: dict[str, list[tuple[str, ...]]] = {
-            "Presets (train --preset)": [(name, p.text) for name, p in zip(names, PRESETS.values(), strict=False)],
+            "Presets (train --preset)": [(name, p.text) for name, p in zip(names, PRESETS.values())],
             "Experiments (train --preset)": [
-                (name, e.text) for name, e in zip(names[len(PRESETS) :], EXPERIMENTS.values(), strict=True)
+                (name, e.title) for name, e in zip(names[len(PRESETS) :], EXPERIMENTS.values())
             ],
             "Losses (--set loss=)": [(name, row.title, row.paper) for name, row in LOSSES.items()],
             'Regularizers (--set penalties=[{"name":"r1","weight":1}])': [
@@ -207,7 +212,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ganlab {__version__}")
         return 0
     about = "A laboratory for generative adversarial networks. Try: ganlab train --preset NAME, or ganlab presets."
-    command: App | Train | Presets = tyro.cli(Command, prog="ganlab", description=about, args=args)
+    flags = (tyro.conf.FlagCreatePairsOff,)  # --resume, but no --no-resume
+    command: App | Train | Presets = tyro.cli(Command, prog="ganlab", description=about, args=args, config=flags)
     try:
         return command.main()
     except InvalidInput as error:

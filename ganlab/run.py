@@ -72,9 +72,7 @@ class GanConfig(Config):
     replay: float = knob(0.0, "Share of fakes that D sees again from the past", lo=0, hi=1, group="Tricks", live=True)
     ema: float = knob(0.0, "Decay of G's moving average (0: off)", lo=0, hi=0.9999, group="Tricks", live=True)
     unroll: int = knob(0, "D-steps that G looks ahead, differentiated through", lo=0, hi=20, group="Tricks", live=True)
-    feature_matching: float = knob(
-        0.0, "Weight of matching D's mean features", lo=0, hi=100, group="Tricks", live=True
-    )
+    feature_matching: float = knob(0.0, "Weight of matching D's mean features", lo=0, hi=100, group="Tricks", live=True)
     latent_optimization: float = knob(
         0.0, "LOGAN: step in z along the natural gradient before both updates", lo=0, hi=10, group="Tricks", live=True
     )

@@ -84,10 +84,10 @@ def test_orthogonality() -> None:
     net = nn.Linear(5, 5)
     with torch.no_grad():
         net.weight.copy_(7 * torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(0)))[0])
-    assert float(weights(net)) == pytest.approx(0, abs=1e-6)  # of any scale: the diagonal is left out
+    assert weights(net).item() == pytest.approx(0, abs=1e-6)  # of any scale: the diagonal is left out
     with torch.no_grad():
         net.weight.fill_(1.0)
-    assert float(weights(net)) == pytest.approx(25 * 20)  # 20 products of different rows, each 5
+    assert weights(net).item() == pytest.approx(25 * 20)  # 20 products of different rows, each 5
 
 
 @pytest.mark.parametrize("name", [name for name, row in REGULARIZERS.items() if not row.clips])

@@ -59,7 +59,7 @@ class Charts {
       context.fillStyle = ink.text;
       context.font = `${11 * ink.ratio}px sans-serif`;
       context.globalAlpha = 0.6;
-      context.fillText(step ? "not measured for this data" : "press Play", area.left + 8 * ink.ratio, (area.top + area.bottom) / 2);
+      context.fillText(step ? "no modes to count" : "press Play", area.left + 8 * ink.ratio, (area.top + area.bottom) / 2);
       context.globalAlpha = 1;
       return;
     }

@@ -223,7 +223,7 @@ class Panel {
     c.stroke();
     curve(Array.from(scene.p_data), top, REAL, []);
     curve(Array.from(sections.p_g(this.k)), top, FAKE, []);
-    if (sections.heat) curve(Array.from(sections.heat(this.k)), 255, SCORE, [5, 4]);
+    if (sections.heat) curve(Array.from(sections.heat(this.k)), 255 * 1.12, SCORE, [5, 4]);
     c.font = `${11 * ratio}px sans-serif`;
     const labels = [["p data", REAL], ["p g", FAKE], ["D(x)", SCORE]];
     labels.forEach(([text, colour], i) => {

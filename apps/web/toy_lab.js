@@ -60,7 +60,7 @@ class ToyLab {
         this.toast(m.text, "error");
       },
       notice: (m) => this.toast(m.text, "notice"),
-      python: (m) => this.showPython(m.text),
+      python: (m) => this.share.showPython(m.text),
       stopped: (m) => this.stopped(m),
     }[message.type];
     if (heard) heard(message);
@@ -97,7 +97,7 @@ class ToyLab {
     this.ganForm.show(state.now[this.selected], this.selected, names);
     this.dataForm.show(state.run.data);
     this.showPlaying(state.playing);
-    this.find("speed").value = String(state.speed);
+    this.showSpeed(String(state.speed));
     this.find("turn").value = new Set(state.now.map((g) => g.update)).size === 1 ? state.now[0].update : "";
     if (!before || before.run.seed !== state.run.seed) this.find("seed").value = state.run.seed;
     this.find("heat").value = state.view.heat;
@@ -175,6 +175,12 @@ class ToyLab {
       line.max = Math.max(this.state.step, header.step, Number(this.state.scrubbed ? line.max : 0), 1);
       line.value = header.step;
     }
+  }
+
+  showSpeed(speed) {
+    const list = this.find("speed");
+    if (![...list.options].some((option) => option.value === speed)) list.add(new Option(`${speed} steps/s`, speed), list.options.length - 1);
+    list.value = speed;
   }
 
   showPhase(phase) {
@@ -268,7 +274,7 @@ class ToyLab {
       this.toast("A new branch starts here. Change a setting and press Play; the old branch stays in the charts.", "notice");
     });
     for (const tab of this.root.querySelectorAll("[data-tab]")) tab.onclick = () => this.tab(tab.dataset.tab);
-    this.sharing();
+    this.share = new ShareDialog(this);
     this.root.addEventListener("keydown", (event) => {
       if (event.target.matches("input, select, textarea, button")) return;
       if (event.key === " ") {
@@ -295,12 +301,17 @@ class ToyLab {
       card.append(make("b", "", row.title), make("span", "", row.text));
       card.onclick = () => {
         for (const other of list.children) other.classList.toggle("on", other === card);
+        this.ganForm.refused = true;
         this.send({ do: "experiment", name });
-        if (row.speed !== "max") this.send({ do: "speed", value: row.speed });
+        this.send({ do: "speed", value: row.speed });
         this.send({ do: "play" });
       };
       list.append(card);
     }
+    const dirac = make("a", "toy-card");
+    dirac.href = "./dirac";
+    dirac.append(make("b", "", "R1 on the Dirac-GAN →"), make("span", "", "The smallest GAN, two numbers, has a lab of its own. There you see why plain training circles for ever and R1 brings it home."));
+    list.append(dirac);
     const add = this.find("add");
     for (const [name, row] of Object.entries(this.schema.presets)) {
       const option = new Option(row.title, name);
@@ -311,57 +322,6 @@ class ToyLab {
       this.send({ do: "add", preset: add.value });
       add.value = "";
     };
-  }
-
-  sharing() {
-    const dialog = this.find("share");
-    this.find("open-share").onclick = () => {
-      if (!this.state) return;
-      const at = location.origin + location.pathname;
-      this.find("link").value = `${at}?run=${this.state.link}`;
-      this.find("watch").value = `${at}?watch=${this.link.query.room}`;
-      this.find("python").hidden = true;
-      dialog.showModal();
-    };
-    this.find("close-share").onclick = () => dialog.close();
-    dialog.onclick = (event) => event.target === dialog && dialog.close();
-    for (const button of dialog.querySelectorAll("[data-copy]"))
-      button.onclick = async () => {
-        const field = this.find(button.dataset.copy);
-        field.select();
-        try {
-          await navigator.clipboard.writeText(field.value);
-        } catch {
-          document.execCommand("copy"); // plain http: no clipboard
-        }
-        button.textContent = "Copied";
-        setTimeout(() => (button.textContent = "Copy"), 1500);
-      };
-    this.find("json").onclick = () => this.save("run.json", new Blob([JSON.stringify(this.state.run, null, 2)], { type: "application/json" }));
-    this.find("csv").onclick = () => this.send({ do: "points" });
-    for (const kind of ["gif", "mp4"])
-      this.find(kind).onclick = () => {
-        this.toast("Drawing the film; it takes a few seconds…", "notice");
-        this.send({ do: "film", kind });
-      };
-    this.find("show-python").onclick = () => this.send({ do: "python" });
-    this.find("open-run").onchange = async (event) => {
-      const file = event.target.files[0];
-      event.target.value = "";
-      if (!file) return;
-      try {
-        if (file.size > 262144) throw new Error();
-        this.send({ do: "run", run: JSON.parse(await file.text()) });
-        dialog.close();
-      } catch {
-        this.toast("This file does not hold a run: choose a run.json that was saved here.", "error");
-      }
-    };
-  }
-
-  showPython(text) {
-    this.find("python").hidden = false;
-    this.find("python").textContent = text;
   }
 
   save(name, blob) {

@@ -84,7 +84,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "Both start far from the data against the same strong D, and only the non-saturating G ever gets there. "
         "Once D is sure, log(1 - D(G(z))) is flat and its gradient vanishes, but -log D(G(z)) is steepest just there.",
         _race(FAR_LINE, Saturating={**BARE, "loss": "minimax"}, Non_saturating=BARE),
-        5000,
+        6000,
     ),
     "lines": Experiment(
         "Where JS is flat",
@@ -110,7 +110,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "strong_d": Experiment(
         "A D that is too strong",
-        "With ten D-steps and ten times G's learning rate samples fall onto single modes, and R1 prevents it. "
+        "With ten D-steps and ten times G's learning rate the samples end on two or three modes, and R1 prevents it. "
         "Such a D turns into steep cliffs around the data, and a penalty on its slope makes them walkable.",
         _race(
             DataConfig(),

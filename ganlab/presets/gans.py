@@ -79,6 +79,7 @@ PRESETS: dict[str, Preset] = {
         "D compares each point with the average of the other side, and G learns from the real points too.",
         "Jolicoeur-Martineau 2018, sec. 4.2",
         loss="ragan",
+        lr_d=2e-3,
     ),
     "ebgan": _row(
         "Energy-based (EBGAN)",
@@ -88,7 +89,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "began": _row(
         "Equilibrium (BEGAN)",
-        "D is an autoencoder too, and a controller keeps the energies of fakes and data at a fixed ratio.",
+        "A controller holds the ratio of both energies, for clean samples of little variety: on the ring a single mode.",
         "Berthelot et al. 2017, eq. 5",
         loss="began",
     ),
@@ -126,6 +127,8 @@ PRESETS: dict[str, Preset] = {
         "Asks for slope one of D in a small neighbourhood of the data, where sharp cliffs would make G collapse.",
         "Kodali et al. 2017",
         penalties=(Penalty("dragan", 1.0),),
+        d_steps=2,
+        lr_d=2e-3,
     ),
     "weight_decay": _row(
         "Weight decay (L2)",
@@ -224,11 +227,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "sgd": _row(
         "Plain gradient descent",
-        "Both networks take bare gradient steps, whose size is not adapted to each weight as Adam's is.",
+        "Bare gradient steps, not scaled for each weight as Adam scales them, find modes slowly and lose them again.",
         "Goodfellow et al. 2014, alg. 1",
         optimizer="sgd",
-        lr_g=0.1,
-        lr_d=0.1,
+        lr_g=0.05,
+        lr_d=0.05,
     ),
     "ema": _row(
         "Moving average of G",

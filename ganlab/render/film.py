@@ -47,9 +47,7 @@ def heat_colours(unit: npt.NDArray[np.uint8]) -> Pixels:
 def _gif(pictures: list[Pixels], duration: float) -> bytes:
     images = [Image.fromarray(p).quantize(96, dither=Image.Dither.NONE) for p in pictures]
     out = io.BytesIO()
-    images[0].save(
-        out, "GIF", save_all=True, append_images=images[1:], duration=max(int(1000 * duration), 20), loop=0
-    )
+    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=max(int(1000 * duration), 20), loop=0)
     return out.getvalue()
 
 

@@ -47,6 +47,8 @@ class Painter:
         self.grid = grid_points(data.extent, self.side, data.dim)
         real = data.sample(100_000, generator(arena.run.seed, "painter"))
         self.p_data = histogram_density(real, data.extent, self.side)
+        if data.dim == 1 and data.exact:
+            self.p_data = data.log_prob(self.grid).exp()
         self.real = real[:1000]
         self._kinds: list[tuple[int, str]] = []
         self._latents: dict[str, list[Tensor]] = {}

@@ -1,6 +1,7 @@
 """Rooms: a trainer process and the viewers who watch it. asyncio only; the routes are the app's."""
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import secrets
@@ -20,8 +21,10 @@ LONGEST = 256 * 1024  # bytes of a command
 STOP_WITHIN = 1.0  # seconds before a trainer that does not end is killed
 
 # A fork server has torch loaded once: a trainer starts in some 10 ms and shares its memory. Windows has none.
-_context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-if sys.platform != "win32":
+if sys.platform == "win32":
+    _context = multiprocessing.get_context("spawn")
+else:
+    _context = multiprocessing.get_context("forkserver")
     _context.set_forkserver_preload(["ganlab.serving.trainer"])
 
 
@@ -123,10 +126,8 @@ class Room:
                 self.loop.call_soon_threadsafe(self._deliver, data)
         except (EOFError, OSError):
             pass
-        try:
+        with contextlib.suppress(RuntimeError):  # the server itself has ended
             self.loop.call_soon_threadsafe(self._ended, pipe)
-        except RuntimeError:
-            pass  # the server itself has ended
 
     def _deliver(self, data: bytes) -> None:
         kind, body = data[:1], data[1:]

@@ -34,6 +34,7 @@ class ToySession:
     def __init__(self, run: Run, limits: Limits) -> None:
         self.limits = limits
         self.view = View()
+        self.playing = False
         self.speed: float | str = "max"
         self.scrubbed: bytes | None = None  # an earlier frame that is shown instead of the newest
         self.phase = ""  # "d" or "g" while slow motion shows half a step
@@ -142,7 +143,9 @@ class ToySession:
     def _over_limit(self) -> str | None:
         most, seconds = self.limits.most_steps, self.limits.most_seconds
         if most is not None and self.live.step >= most:
-            return f"This server trains at most {most:,} steps: the run has ended. Start another, or run ganlab at home."
+            return (
+                f"This server trains at most {most:,} steps: the run has ended. Start another, or run ganlab at home."
+            )
         if seconds is not None and self.used >= seconds:
             return f"This server trains at most {seconds:,.0f} seconds at a time: the run has ended."
         return None
@@ -294,9 +297,7 @@ class ToySession:
         sets += [(c.name, x) for c, x in zip(run.gans, self.live.training.meter.samples(), strict=True)]
         head = "gan,x\n" if arena.dim == 1 else "gan,x,y\n"
         lines = [
-            f'"{name}",' + ",".join(f"{v:.6g}" for v in point)
-            for name, points in sets
-            for point in points.tolist()
+            f'"{name}",' + ",".join(f"{v:.6g}" for v in point) for name, points in sets for point in points.tolist()
         ]
         return [_file("points.csv", "text/csv", (head + "\n".join(lines) + "\n").encode())]
 

@@ -5,6 +5,7 @@ From it: "J" and a JSON object, or "F" and a frame, or "B" and another binary me
 neither side unpickles what the other sends. The pipe's closing ends the process.
 """
 
+import contextlib
 import json
 import time
 from multiprocessing.connection import Connection
@@ -25,10 +26,8 @@ FAILED = "Something went wrong inside the trainer; the run is as it was"
 def main(pipe: Connection, run: dict[str, Any], limits: Limits) -> None:
     """Serves one room until the pipe closes."""
     torch.set_num_threads(1)  # two threads are slower than one on networks this small
-    try:
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):  # the server is gone: so is the reason to train
         serve(pipe, ToySession(Run.from_dict(run), limits), 1 / limits.frames_per_second)
-    except (EOFError, OSError, KeyboardInterrupt):
-        pass  # the server is gone: so is the reason to train
 
 
 def serve(pipe: Connection, session: ToySession, interval: float) -> None:

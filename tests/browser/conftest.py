@@ -13,12 +13,21 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 ROOT = Path(__file__).parents[2]
-SERVE = "if __name__ == '__main__':\n    from apps.hub import build, launch\n    launch(build(), server_port={port}, quiet=True)\n"
+SERVE = """if __name__ == "__main__":
+    from apps.hub import build, launch
+
+    launch(build(), server_port={port}, quiet=True)
+"""
 
 
 @pytest.fixture(scope="session")

@@ -151,24 +151,24 @@ EVENTS = (
     Event(2 * GUARD, None, "batch", 24),
     Event(2 * GUARD, 3, "z_dim", 4),
     Event(2 * GUARD + 5, 4, "penalties", []),
-    Event(3 * GUARD + 1, 0, "loss", "lsgan"),
+    Event(2 * GUARD + 30, 0, "loss", "lsgan"),
 )
 
 
-@pytest.mark.parametrize("at", [GUARD, 2 * GUARD, 3 * GUARD])
+@pytest.mark.parametrize("at", [GUARD, 2 * GUARD])
 def test_restore_and_replay_is_exact(at: int) -> None:
     """Also through events, on an event's own step and from one object to another."""
     run = Run(gans=MIXED, events=EVENTS)
     straight = advanced(run, at)
     states, frozen = straight.states(), dict(straight.frozen)
-    straight.advance(4 * GUARD - at)
+    straight.advance(3 * GUARD - at)
     other = advanced(run, 30)
     other.restore(at, states, frozen)
     assert other.step == at and same(other.states(), states)
-    other.advance(4 * GUARD - at)
+    other.advance(3 * GUARD - at)
     assert same(other.states(), straight.states())
     straight.restore(at, states, frozen)
-    straight.advance(4 * GUARD - at)
+    straight.advance(3 * GUARD - at)
     assert same(other.states(), straight.states()), "the states that were given are not touched"
 
 
