@@ -156,17 +156,17 @@ def test_the_vanilla_gan_collapses_and_hops() -> None:
 @pytest.mark.slow
 def test_unrolling_covers_what_the_vanilla_gan_loses() -> None:
     row = EXPERIMENTS["unrolling"]
-    last = list(train(row.run, row.steps))[-1]
-    assert (last.gans[0].covered or 0) <= 3
-    assert last.gans[1].covered == 8
+    last = list(train(row.run, row.steps))[-5:]
+    assert all((snapshot.gans[0].covered or 0) <= 4 for snapshot in last)
+    assert all((snapshot.gans[1].covered or 0) >= 7 for snapshot in last)
 
 
 @pytest.mark.slow
 def test_wgan_gp_covers_the_grid() -> None:
     row = EXPERIMENTS["grid"]
-    last = list(train(row.run, row.steps))[-1]
-    assert (last.gans[0].covered or 0) <= 20
-    assert (last.gans[1].covered or 0) >= 24
+    last = list(train(row.run, row.steps))[-10:]
+    vanilla, wgan_gp = (sum(snapshot.gans[k].covered or 0 for snapshot in last) / 10 for k in (0, 1))
+    assert vanilla < 18 and wgan_gp > 24
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "began": _row(
         "Equilibrium (BEGAN)",
-        "A controller holds the ratio of both energies, for clean samples of little variety: on the ring a single mode.",
+        "A controller holds the ratio of both energies, for clean samples without variety: on the ring a single mode.",
         "Berthelot et al. 2017, eq. 5",
         loss="began",
     ),

@@ -1,5 +1,6 @@
 """A running app and a real Chromium for the browser tests."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -30,13 +31,24 @@ SERVE = """if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The hub's address; a process of its own, as in real life."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = tmp_path_factory.mktemp("serve") / "serve.py"
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The hub's address."""
+    with serving(tmp_path_factory.mktemp("serve"), free_port()) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, port: int) -> Iterator[str]:
+    """The hub in a process of its own, as in real life."""
+    script = folder / "serve.py"
     script.write_text(SERVE.format(port=port))
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": path}
@@ -70,6 +82,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Callable[..., "contextlib.AbstractContextManager[str]"]:
+    """Starts one more server, on a given port or a free one, for tests that end it."""
+    return lambda port=0: serving(tmp_path, port or free_port())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ganlab.run import GanConfig, Run, to_link
 
@@ -263,6 +263,21 @@ def test_a_trainer_that_dies_is_told_and_can_be_started_again(open_page: Open, s
     assert "press Play" in toast(page)
     page.get_by_role("button", name="Play").click()
     until(page, lambda d: d["playing"] == "true" and int(d["step"]) > 0)
+
+
+def test_when_the_server_comes_back_the_run_does_too(chromium: Browser, start_server: Any) -> None:
+    page = chromium.new_page()  # not `open_page`: a lost server does write to the console
+    with start_server() as address:
+        run = Run(gans=(GanConfig(name="lasting", g_width=16, d_width=16, batch=64),), seed=5)
+        page.goto(f"{address}/toy?run={to_link(run)}")
+        ready(page)
+        play(page, 500)
+        step = pause(page)
+    expect(page.locator("[data-toy=toast]")).to_contain_text("does not answer", timeout=10_000)
+    with start_server(int(address.rsplit(":", 1)[1])):
+        until(page, lambda d: int(d["step"]) == step and d["playing"] == "false", 40)
+        expect(page.locator(".toy-name span")).to_have_text("lasting")
+        page.close()
 
 
 def test_watchers_see_the_run_and_cannot_change_it(open_page: Open, server: str) -> None:
