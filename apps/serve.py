@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.toy_routes import ToyServer
+from ganlab.serving import rooms
 
 MOST_BODY = 24 << 20  # bytes of any request: a 20 MB upload and its wrapping
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the theme's own would come from the web
@@ -21,6 +22,8 @@ footer { display: none !important; }
 .gradio-container, .gradio-container > main {
   width: 100% !important; max-width: 1500px !important; margin: 0 auto !important;
 }
+.html-container { padding-inline: 0 !important; }
+@media (max-width: 640px) { .gradio-container .main.fillable { padding: 10px 12px !important; } }
 """
 
 
@@ -39,6 +42,7 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
         "run_history": False,
         "footer_links": [],
     }
+    rooms.warm_up()
     with _plain_sockets():
         return demo.launch(**{**ours, **options})
 

@@ -84,6 +84,7 @@ class ToyLab {
     const before = this.state;
     this.state = state;
     this.ended = false;
+    this.find("waiting").hidden = true;
     const names = state.now.map((gan) => gan.name);
     if (this.selected >= names.length) this.selected = 0;
     while (this.panels.length < names.length) {

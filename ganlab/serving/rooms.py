@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import secrets
 import sys
 import threading
@@ -26,6 +27,12 @@ if sys.platform == "win32":
 else:
     _context = multiprocessing.get_context("forkserver")
     _context.set_forkserver_preload(["ganlab.serving.trainer"])
+
+
+def warm_up() -> None:
+    """Starts the fork server, which then loads torch by itself while the page is still being opened."""
+    if sys.platform != "win32":
+        multiprocessing.forkserver.ensure_running()
 
 
 class Full(Exception):
