@@ -23,7 +23,7 @@ footer { display: none !important; }
   width: 100% !important; max-width: 1500px !important; margin: 0 auto !important;
 }
 .html-container { padding-inline: 0 !important; }
-@media (max-width: 640px) { .gradio-container .main.fillable { padding: 10px 12px !important; } }
+.gradio-container .main.fillable { padding-inline: clamp(12px, 2.5vw, 32px) !important; }
 """
 
 

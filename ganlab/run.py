@@ -90,7 +90,9 @@ class GanConfig(Config):
         if loss.energy and (self.d_norm == "spectral" or self.minibatch != "none" or self.pack > 1):
             raise InvalidInput("loss", f"{self.loss} has an autoencoder as D: no spectral norm, minibatch or packing")
         if self.minibatch == "discrimination" and self.batch > 512:
-            raise InvalidInput("batch", "at most 512 with minibatch discrimination, which compares all pairs of samples")
+            raise InvalidInput(
+                "batch", "at most 512 with minibatch discrimination, which compares all pairs of samples"
+            )
         if self.unroll and (self.optimizer != "adam" or self.d_norm == "batch"):
             raise InvalidInput("unroll", "needs the adam optimizer and a D without batch norm")
         names = [penalty.name for penalty in self.penalties]

@@ -39,6 +39,5 @@ def run_names() -> list[str]:
 def _unknown(name: str, known: list[str]) -> str:
     given = name if len(name) <= 40 else name[:37] + "..."
     close = difflib.get_close_matches(name[:80], known, 3, 0.6)
-    return f"there is no {given}; " + (
-        f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
-    )
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+    return f"there is no {given}; {hint}"

@@ -132,8 +132,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "race_of_eight": Experiment(
         "A race of eight",
-        "Eight systems start alike on the same data, and nearly all find the eight modes, some much sooner than others. "
-        "They share networks and random numbers, so what you see is the work of the loss, the penalty and D's schedule.",
+        "Eight systems start alike on the same data, and nearly all find the eight modes, some much sooner. "
+        "They share networks and random numbers, so what you see is the work of loss, penalty and D's schedule.",
         Run(
             gans=tuple(
                 PRESETS[key].gan
