@@ -12,7 +12,7 @@ FAR_LINE = DataConfig("parallel_lines", theta=3.0)
 
 # A G faster than its D, with PacGAN's momentum: G reaches each weak spot of D before D can close it.
 COLLAPSING: dict[str, Any] = {"lr_g": 1e-3, "lr_d": 4e-4, "beta1": 0.8, "batch": 128}
-METZ: dict[str, Any] = {"lr_g": 1e-3, "lr_d": 2e-4, "z_dim": 64, "batch": 128}  # as in Metz et al. 2017, appendix A
+METZ: dict[str, Any] = {"lr_g": 1e-3, "lr_d": 2e-4, "z_dim": 64, "batch": 128}  # after Metz et al. 2017
 # Plain gradient descent, since Adam would divide a vanishing gradient by its own size and hide that it vanishes.
 BARE: dict[str, Any] = {"optimizer": "sgd", "lr_g": 0.001, "lr_d": 0.05, "batch": 128}
 GP: dict[str, Any] = {"loss": "wgan", "penalties": (Penalty("wgan_gp", 1.0),), "beta2": 0.9, "d_steps": 3}

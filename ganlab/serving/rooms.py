@@ -127,13 +127,10 @@ class Room:
         self._deliver(b"J" + json.dumps(message).encode())
 
     def _read(self, pipe: Connection) -> None:
-        try:
-            while True:
-                data = pipe.recv_bytes()
-                self.loop.call_soon_threadsafe(self._deliver, data)
-        except (EOFError, OSError):
-            pass
-        with contextlib.suppress(RuntimeError):  # the server itself has ended
+        with contextlib.suppress(RuntimeError):  # the server's loop has ended
+            with contextlib.suppress(EOFError, OSError):  # the trainer has
+                while True:
+                    self.loop.call_soon_threadsafe(self._deliver, pipe.recv_bytes())
             self.loop.call_soon_threadsafe(self._ended, pipe)
 
     def _deliver(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -61,10 +62,11 @@ def pause(page: Page) -> int:
     return int(data(page)["step"])
 
 
-def toast(page: Page) -> str:
+def says(page: Page, text: str, seconds: float = 5) -> None:
+    """The page tells the visitor a sentence with this text."""
     box = page.locator("[data-toy=toast]")
-    expect(box).to_be_visible()
-    return box.locator("span").inner_text()
+    expect(box).to_be_visible(timeout=1000 * seconds)
+    expect(box.locator("span")).to_contain_text(re.compile(re.escape(text), re.IGNORECASE), timeout=1000 * seconds)
 
 
 def test_experiment_runs_live_and_pauses(open_page: Open, server: str) -> None:
@@ -130,7 +132,7 @@ def test_share_link_opens_the_same_run(open_page: Open, server: str) -> None:
 @pytest.mark.parametrize("link", ["nonsense", "eJyrVkrLz1eyUlBKSixSqgUAGWUEPw", "A" * 9000])
 def test_broken_links_get_a_sentence_and_the_page_lives(open_page: Open, server: str, link: str) -> None:
     page = ready(open_page(f"{server}/toy?run={link}"))
-    assert toast(page)
+    says(page, "link")
     play(page, 20)
 
 
@@ -146,12 +148,12 @@ def test_upload_points_and_picture(open_page: Open, server: str, tmp_path: Path)
     empty.write_bytes(b"")
     points, image = (page.locator(f"input[data-kind={kind}]") for kind in ("points", "picture"))
     points.set_input_files(bad)
-    assert "column" in toast(page)
+    says(page, "column")
     expect(page.locator(".toy-density")).to_have_value("ring")  # the run is as it was
     points.set_input_files(good)
     expect(page.locator(".toy-density")).to_have_value("points")
     image.set_input_files(empty)
-    assert "picture" in toast(page).lower()
+    says(page, "picture")
     image.set_input_files(picture)
     expect(page.locator(".toy-density")).to_have_value("picture")
     play(page, 50)
@@ -163,7 +165,7 @@ def test_draw_with_the_mouse(open_page: Open, server: str) -> None:
     page.get_by_text("Draw your own").click()
     learn = page.get_by_role("button", name="Learn this drawing")
     learn.click()
-    assert "draw something first" in toast(page)
+    says(page, "draw something first")
     box = page.locator(".toy-pad canvas").bounding_box()
     assert box
     page.mouse.move(box["x"] + 40, box["y"] + 40)
@@ -182,7 +184,7 @@ def test_bad_settings_get_a_sentence_and_change_nothing(open_page: Open, server:
     for wrong in ("0", "1000000000"):
         field.fill(wrong)
         field.press("Enter")
-        assert "it must be a number from 1e-07 to 1" in toast(page)
+        says(page, "it must be a number from 1e-07 to 1")
         expect(page.get_by_label("Learning rate of D", exact=False).first).not_to_have_value(wrong)
     play(page, 50)
 
@@ -245,7 +247,7 @@ def test_stop_and_closing_the_tab_end_the_trainer_within_two_seconds(open_page: 
     assert len(mine) == 1
     page.get_by_role("button", name="Stop").click()
     assert gone(mine, 2.0)
-    assert "Press Play" in toast(page)
+    says(page, "Press Play")
     page.get_by_role("button", name="Play").click()  # and it can be started again
     until(page, lambda d: d["playing"] == "true" and int(d["step"]) > 0)
     mine = trainers() - before
@@ -260,7 +262,7 @@ def test_a_trainer_that_dies_is_told_and_can_be_started_again(open_page: Open, s
     play(page, 50)
     (pid,) = trainers() - before
     os.kill(pid, signal.SIGKILL)
-    assert "press Play" in toast(page)
+    says(page, "press Play")
     page.get_by_role("button", name="Play").click()
     until(page, lambda d: d["playing"] == "true" and int(d["step"]) > 0)
 
@@ -273,7 +275,7 @@ def test_when_the_server_comes_back_the_run_does_too(chromium: Browser, start_se
         ready(page)
         play(page, 500)
         step = pause(page)
-    expect(page.locator("[data-toy=toast]")).to_contain_text("does not answer", timeout=10_000)
+    says(page, "does not answer", 10)
     with start_server(int(address.rsplit(":", 1)[1])):
         until(page, lambda d: int(d["step"]) == step and d["playing"] == "false", 40)
         expect(page.locator(".toy-name span")).to_have_text("lasting")
@@ -290,7 +292,7 @@ def test_watchers_see_the_run_and_cannot_change_it(open_page: Open, server: str)
     until(other, lambda d: int(d["step"]) >= 200)
     expect(other.locator(".toy-watching")).to_be_visible()
     other.evaluate("document.querySelector('[data-toy=play]').click()")
-    assert "watching" in toast(other)
+    says(other, "watching")
     assert data(page)["playing"] == "true"
 
 
