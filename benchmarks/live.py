@@ -21,17 +21,15 @@ import urllib.request
 from pathlib import Path
 from statistics import median
 
+import torch
+import websockets
+
+from ganlab.presets import PRESETS
+from ganlab.run import GanConfig, Run, to_link
+from ganlab.serving.limits import Limits
+from ganlab.serving.toy_session import ToySession
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-import websockets  # noqa: E402
-
-from ganlab.presets import PRESETS  # noqa: E402
-from ganlab.run import GanConfig, Run, to_link  # noqa: E402
-from ganlab.serving.limits import Limits  # noqa: E402
-from ganlab.serving.toy_session import ToySession  # noqa: E402
-
 EIGHT = ("non_saturating", "vanilla", "lsgan", "wgan_clip", "wgan_gp", "r1", "rpgan_r1r2", "ragan")
 RUNS = {
     "one GAN, width 64": Run(gans=(GanConfig(),)),
