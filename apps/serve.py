@@ -5,7 +5,6 @@ import functools
 import os
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import gradio as gr
 import uvicorn
@@ -20,7 +19,7 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the
 CSS = """
 footer { display: none !important; }
 .gradio-container, .gradio-container > main {
-  width: 100% !important; max-width: 1500px !important; margin: 0 auto !important;
+  width: 100% !important; max-width: 1900px !important; margin: 0 auto !important;
 }
 .html-container { padding-inline: 0 !important; }
 .gradio-container .main.fillable { padding-inline: clamp(12px, 2.5vw, 32px) !important; }
@@ -81,6 +80,9 @@ def _plain_sockets() -> Iterator[None]:
 
     Gradio's `launch` has no option for it, so the server's settings are given this default while it starts.
     """
-    plain = functools.partial(uvicorn.Config, ws_per_message_deflate=False)
-    with mock.patch.object(uvicorn, "Config", plain):
+    usual = uvicorn.Config
+    uvicorn.Config = functools.partial(usual, ws_per_message_deflate=False)  # type: ignore[assignment,misc]
+    try:
         yield
+    finally:
+        uvicorn.Config = usual  # type: ignore[misc]

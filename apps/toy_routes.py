@@ -55,14 +55,13 @@ class ToyServer:
         await socket.accept()
         viewer = Viewer()
         try:
-            room, owner, fresh = await self._enter(dict(socket.query_params), viewer)
+            room, owner = await self._enter(dict(socket.query_params), viewer)
         except Full as full:
-            await socket.send_text(_message("error", str(full) + "."))
+            await socket.send_text(_message("refused", str(full) + "."))
             await socket.close(REFUSED)
             return
         sender = asyncio.create_task(_push(socket, viewer))
         try:
-            await socket.send_text(_hello(room, owner, fresh))
             while not viewer.gone:
                 await self._command(room, viewer, owner, await socket.receive_text())
         except (WebSocketDisconnect, RuntimeError, KeyError):
@@ -79,11 +78,10 @@ class ToyServer:
         if name not in self._polling:
             viewer = Viewer()
             try:
-                room, owner, fresh = await self._enter(dict(request.query_params), viewer)
+                room, owner = await self._enter(dict(request.query_params), viewer)
             except Full as full:
                 return PlainTextResponse(str(full), 503)
             name = secrets.token_urlsafe(12)
-            viewer.texts.append(_hello(room, owner, fresh))
             self._polling[name] = room, viewer, owner
             self._expiry[name] = asyncio.create_task(self._expire(name))
         room, viewer, _ = self._polling[name]
@@ -127,15 +125,18 @@ class ToyServer:
             return JSONResponse({"error": _sentence(error)})
         return JSONResponse({"data": data})
 
-    async def _enter(self, query: dict[str, str], viewer: Viewer) -> tuple[Room, bool, bool]:
-        """(room, whether this viewer may command, whether the room is new)."""
+    async def _enter(self, query: dict[str, str], viewer: Viewer) -> tuple[Room, bool]:
+        """(room, whether this viewer may command)."""
         room, fresh = self.rooms.by_id.get(query.get("room", "")), False
+        key = query.get("key", "").encode()
         if room is None and query.get("room") and not query.get("key"):
             raise Full("The run you want to watch has ended; ask for a new link")
         if room is None:
             room, fresh = await self.rooms.open(next(iter(EXPERIMENTS.values())).run), True
+        owner = fresh or secrets.compare_digest(key, room.key.encode())
+        viewer.tell(_hello(room, owner, fresh))
         room.join(viewer)
-        return room, fresh or secrets.compare_digest(query.get("key", ""), room.key), fresh
+        return room, owner
 
     async def _command(self, room: Room, viewer: Viewer, owner: bool, text: str) -> None:
         if text == '{"do":"ack"}':
@@ -148,14 +149,13 @@ class ToyServer:
         except (ValueError, RecursionError):
             command = None
         if not isinstance(command, dict) or not owner or command.get("do") in ("hello", "want"):
-            viewer.texts.append(_message("error", "This message was not understood." if owner else "You are watching."))
-            viewer.wake.set()
+            viewer.tell(_message("error", "This message was not understood." if owner else "You are watching."))
         elif command.get("do") == "stop":
             room.stop()
             room.tell({"type": "stopped", "text": STOPPED})
         else:
             await self.rooms.restart(room)
-            room.send(command)
+            room.send(command, viewer)
 
     async def _expire(self, name: str) -> None:
         """Lets a polling viewer go when it polls no more."""

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import functools
+import json
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,9 @@ from ganlab.networks.mlp import ACTIVATIONS, D_NORMS, G_NORMS, MINIBATCH
 from ganlab.regularizers import REGULARIZERS
 
 MOST_GANS = 8
-MOST_EVENTS = 500
+MOST_EVENTS = 1000
+MOST_WEIGHTS = 4_000_000  # parameters of all GANs of a run
+MOST_WORK = 5e9  # weights x samples x passes of one step: about a second on one core
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,8 @@ class Run(Config):
             raise InvalidInput("gans", f"a race needs from 1 to {MOST_GANS} GANs")
         if any(a.step > b.step for a, b in zip(self.events, self.events[1:], strict=False)):
             raise InvalidInput("events", "must be in the order of their steps")
-        self.gans_at(10_000_000)  # every event must apply
+        for gans in (self.gans, self.gans_at(10_000_000)):  # every event must apply
+            _check_size(gans)
 
     def gans_at(self, step: int) -> tuple[GanConfig, ...]:
         """The GANs' settings that are in force when step `step` (counted from 0) is made."""
@@ -142,7 +147,9 @@ class Run(Config):
     def changed(self, step: int, path: str, value: object, gan: int | None = None) -> "Run":
         """This run with one more event; events after `step` are dropped (a fork)."""
         event = Event.from_dict({"step": step, "gan": gan, "path": path, "value": value})
-        kept = [e for e in self.events if e.step <= step and (e.step, e.gan, e.path) != (step, gan, path)]
+        kept = [e for e in self.events if e.step <= step]
+        if kept and (kept[-1].step, kept[-1].gan, kept[-1].path) == (step, gan, path):
+            kept.pop()  # a slider that is dragged while the run stands still
         return Run(self.data, self.gans, self.seed, (*kept, event))
 
     def until(self, step: int) -> "Run":
@@ -155,9 +162,35 @@ class Run(Config):
         if not is_live(event.path):
             raise InvalidInput("path", f"{event.path} cannot change while a GAN trains")
         for k in range(len(gans)) if event.gan is None else [event.gan]:
-            gans[k] = replaced(gans[k], event.path, event.value)
+            gans[k] = _with(gans[k], event.path, json.dumps(event.value))
             if LOSSES[gans[k].loss].energy != LOSSES[self.gans[k].loss].energy:
                 raise InvalidInput("value", "a loss with an autoencoder as D cannot be changed to or from mid-run")
+
+
+@functools.lru_cache(maxsize=4096)
+def _with(gan: GanConfig, path: str, value: str) -> GanConfig:
+    """`replaced`, remembered: a run with hundreds of events is checked again with each new one."""
+    return replaced(gan, path, json.loads(value))
+
+
+def _check_size(gans: tuple[GanConfig, ...]) -> None:
+    """Refuses what one step of would take too long, or too much memory."""
+    weights = [sum(_mlp_weights(w, n) for w, n in ((c.g_width, c.g_depth), (c.d_width, c.d_depth))) for c in gans]
+    work = sum(n * c.batch * (c.d_steps + 1 + 4 * c.unroll) for n, c in zip(weights, gans, strict=True))
+    if sum(weights) > MOST_WEIGHTS:
+        raise InvalidInput(
+            "gans", f"have about {sum(weights):,} weights; at most {MOST_WEIGHTS:,} are allowed: make them smaller"
+        )
+    if work > MOST_WORK:
+        raise InvalidInput(
+            "gans",
+            f"would need {work / MOST_WORK:.1f} times the work that one step may take; "
+            "lower widths, layers, batch, D-steps or unrolling",
+        )
+
+
+def _mlp_weights(width: int, depth: int) -> int:
+    return width * width * (depth - 1) + 3 * width
 
 
 def is_live(path: str) -> bool:

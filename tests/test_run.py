@@ -79,7 +79,7 @@ WRONG: dict[str, tuple[Any, str, str]] = {
     "GAN index far": ({"events": [{"gan": 8, "value": 0.1}]}, "events.0.gan", "from 0 to 7"),
     "step of an event": ({"events": [{"step": 10**9}]}, "events.0.step", "from 0 to 1e+07"),
     "to an energy mid-run": ({"events": [{"path": "loss", "value": "began"}]}, "events.0.value", "autoencoder"),
-    "too many events": ({"events": [{"value": 0.1}] * 501}, "events", "at most 500"),
+    "too many events": ({"events": [{"value": 0.1}] * 1001}, "events", "at most 1,000"),
 }  # fmt: skip
 
 

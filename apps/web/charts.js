@@ -30,7 +30,7 @@ class Charts {
     for (const chart of this.items) {
       const { context, width, height, ratio } = fit(chart.canvas);
       context.clearRect(0, 0, width, height);
-      const area = { left: 38 * ratio, top: 6 * ratio, right: width - 6 * ratio, bottom: height - 16 * ratio };
+      const area = { left: 46 * ratio, top: 6 * ratio, right: width - 6 * ratio, bottom: height - 16 * ratio };
       const ink = { text: style.color, grid: "rgba(128,128,128,.25)", ratio };
       if (chart.singular) this.drawSingular(context, area, ink, singular && singular[selected]);
       else this.drawLines(chart, context, area, ink, names, histories, live, gans, step);
@@ -59,7 +59,7 @@ class Charts {
       context.fillStyle = ink.text;
       context.font = `${11 * ink.ratio}px sans-serif`;
       context.globalAlpha = 0.6;
-      context.fillText(step ? "no modes to count" : "press Play", area.left + 8 * ink.ratio, (area.top + area.bottom) / 2);
+      context.fillText(step ? chart.title.startsWith("Modes") || chart.title.startsWith("High") ? "no modes to count" : "not measured yet" : "press Play", area.left + 8 * ink.ratio, (area.top + area.bottom) / 2);
       context.globalAlpha = 1;
       return;
     }

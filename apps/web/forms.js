@@ -66,6 +66,7 @@ class GanForm {
   }
 
   show(gan, k, names) {
+    this.gan = gan;
     const shape = JSON.stringify([k, names, gan.penalties.map((p) => p.name)]);
     if (shape !== this.shown) this.build(gan, k, names);
     this.shown = shape;
@@ -121,7 +122,7 @@ class GanForm {
       const title = make("div", "toy-penalty-head", this.schema.regularizers[penalty.name].title);
       const drop = make("button", "toy-x", "×");
       drop.title = "Remove this regularizer";
-      drop.onclick = () => this.send("penalties", gan.penalties.filter((_, j) => j !== i), this.all.checked);
+      drop.onclick = () => this.send("penalties", this.gan.penalties.filter((_, j) => j !== i), this.all.checked);
       title.append(drop);
       item.append(
         title,
@@ -136,7 +137,7 @@ class GanForm {
       if (!gan.penalties.some((p) => p.name === name)) add.append(new Option(row.title, name));
     add.onchange = () => {
       const weight = this.schema.regularizers[add.value].weight;
-      this.send("penalties", [...gan.penalties, { name: add.value, weight, interval: 1 }], this.all.checked);
+      this.send("penalties", [...this.gan.penalties, { name: add.value, weight, interval: 1 }], this.all.checked);
     };
     box.append(add);
   }
@@ -163,7 +164,7 @@ class DataForm {
     pick.setAttribute("aria-label", "Density");
     for (const [name, row] of Object.entries(kinds)) {
       if (row.given && name !== data.name) continue;
-      pick.append(new Option(row.dim === 1 ? row.title + " (1D)" : row.title, name, false, name === data.name));
+      pick.append(new Option(row.dim === 1 && !row.title.includes("1D") ? row.title + " (1D)" : row.title, name, false, name === data.name));
     }
     pick.onchange = () => this.send({ do: "data", data: { name: pick.value } });
     this.root.append(pick, make("p", "toy-hint", kinds[data.name].description));

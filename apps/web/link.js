@@ -76,6 +76,10 @@ class Link {
         for (const [name, value] of Object.entries(this.query)) if (value) url.searchParams.set(name, value);
         if (this.viewer) url.searchParams.set("viewer", this.viewer);
         const answer = await fetch(url, { cache: "no-store" });
+        if (answer.status === 503) {
+          this.closed = true;
+          return this.on.message({ type: "refused", text: (await answer.text()) + "." });
+        }
         if (!answer.ok) throw new Error(await answer.text());
         failures = 0;
         this.viewer = answer.headers.get("x-viewer");
@@ -101,6 +105,7 @@ class Link {
   take(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
+      if (message.type === "refused") this.close();
       if (message.type === "hello") this.query = { room: message.room, key: message.key };
       return this.on.message(message);
     }
@@ -120,7 +125,9 @@ class Link {
     if (this.polling && this.viewer) {
       const url = serverUrl("toy/send");
       url.search = new URLSearchParams({ ...this.query, viewer: this.viewer });
-      fetch(url, { method: "POST", body: text }).catch(() => this.on.status("The server does not answer."));
+      const post = () => fetch(url, { method: "POST", body: text });
+      // one after the other: commands must arrive in order
+      this.posting = (this.posting || Promise.resolve()).then(post).catch(() => this.on.status("The server does not answer."));
     }
   }
 

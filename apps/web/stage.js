@@ -41,6 +41,7 @@ class Panel {
 
   name(text, selected, alone) {
     this.root.querySelector(".toy-name span").textContent = text;
+    this.root.querySelector(".toy-name").title = `${text}: show its settings`;
     this.root.classList.toggle("selected", selected && !alone);
     this.root.querySelector(".toy-remove").hidden = alone;
     this.canvas.setAttribute("aria-label", `Samples of ${text}`);
@@ -55,6 +56,7 @@ class Panel {
   /** The newest alarm up to the step on show. */
   warn(alarm) {
     this.alarm.hidden = !alarm;
+    if (!this.why.hidden && this.why.textContent === this.alarm.dataset.why && (!alarm || alarm.why !== this.alarm.dataset.why)) this.why.hidden = true;
     if (!alarm) return;
     this.alarm.textContent = (alarm.tone === "good" ? "✓ " : "⚠ ") + alarm.text;
     this.alarm.className = "toy-alarm " + alarm.tone;

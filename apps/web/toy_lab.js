@@ -33,6 +33,8 @@ class ToyLab {
   }
 
   send(command) {
+    if (this.ended && ["step", "fork", "scrub", "set", "view", "branch", "film", "points", "python"].includes(command.do))
+      return this.toast("The trainer is stopped; press Play to start the run again.", "error");
     if (this.watching) return this.toast("You are watching this run; only the one who opened it can change it.", "error");
     this.link.send(command);
   }
@@ -43,6 +45,7 @@ class ToyLab {
     const heard = {
       hello: (m) => this.enter(m),
       scene: (m) => {
+        if (this.scene && this.scene.number === m.number) return; // another viewer came
         this.scene = m;
         this.histories.clear();
         this.alarms.clear();
@@ -56,12 +59,14 @@ class ToyLab {
       },
       rows: (m) => this.addRows(m),
       error: (m) => {
-        this.ganForm.refused = true; // the state that follows shows again what is true
+        this.ganForm.refused = this.refusedEntry = true; // the state that follows shows again what is true
+        this.dataForm.shown = "";
         this.toast(m.text, "error");
       },
       notice: (m) => this.toast(m.text, "notice"),
       python: (m) => this.share.showPython(m.text),
       stopped: (m) => this.stopped(m),
+      refused: (m) => this.refused(m.text),
     }[message.type];
     if (heard) heard(message);
   }
@@ -100,7 +105,8 @@ class ToyLab {
     this.showPlaying(state.playing);
     this.showSpeed(String(state.speed));
     this.find("turn").value = new Set(state.now.map((g) => g.update)).size === 1 ? state.now[0].update : "";
-    if (!before || before.run.seed !== state.run.seed) this.find("seed").value = state.run.seed;
+    if (document.activeElement !== this.find("seed") || this.refusedEntry) this.find("seed").value = state.run.seed;
+    this.refusedEntry = false;
     this.find("heat").value = state.view.heat;
     this.find("arrows").checked = state.view.arrows;
     this.find("lattice").checked = state.view.lattice;
@@ -121,6 +127,7 @@ class ToyLab {
   }
 
   arrive(header, sections) {
+    this.unacknowledged = true;
     this.frame = { header, sections };
     this.fresh = true;
   }
@@ -133,7 +140,7 @@ class ToyLab {
     if (this.fresh && this.frame && this.scene && this.state) {
       this.fresh = false;
       const { header, sections } = this.frame;
-      if (header.gans.length === this.panels.length) {
+      if (header.gans.length === this.panels.length && (header.scene == null || header.scene === this.scene.number)) {
         for (const panel of this.panels) panel.paint(this.scene, sections);
         this.describe(header);
         this.painted += 1;
@@ -142,6 +149,9 @@ class ToyLab {
         this.behind = Date.now() / 1000 - header.t;
         this.root.dataset.behind = Math.round(1000 * this.behind);
       }
+    }
+    if (this.unacknowledged) {
+      this.unacknowledged = false; // painted or passed over: the next one may come
       this.link.painted();
     }
     const now = performance.now();
@@ -158,6 +168,7 @@ class ToyLab {
         this.selected,
       );
       this.showMarks();
+      this.root.dataset.curves = this.histories.size;
     }
   }
 
@@ -169,7 +180,7 @@ class ToyLab {
     this.panels.forEach((panel, k) => {
       panel.measure(header.gans[k]);
       panel.turn(header.phase, this.state.formulas[k]);
-      panel.warn(alarms.filter((a) => a.gan === k && a.step <= header.step).at(-1));
+      panel.warn(alarms.filter((a) => a.gan === k && a.step <= header.step && header.on[k].includes(a.kind)).at(-1));
     });
     const line = this.find("timeline");
     if (!this.scrubbing) {
@@ -242,6 +253,18 @@ class ToyLab {
     this.toast(message.text, "notice");
   }
 
+  /** The server does not let us in: say why, where the race would stand. */
+  refused(text) {
+    const box = this.find("waiting");
+    box.hidden = false;
+    box.replaceChildren(make("span", "", text));
+    const own = make("a", "toy-own", "Open a run of my own");
+    own.href = location.pathname;
+    box.append(own);
+    this.root.classList.add("shut");
+    this.toast("", "error", true);
+  }
+
   // what the user does
 
   buttons() {
@@ -306,6 +329,7 @@ class ToyLab {
         this.send({ do: "experiment", name });
         this.send({ do: "speed", value: row.speed });
         this.send({ do: "play" });
+        if (matchMedia("(max-width: 900px)").matches) this.root.scrollIntoView({ behavior: "smooth" });
       };
       list.append(card);
     }
@@ -339,12 +363,13 @@ class ToyLab {
     const box = this.find("toast");
     clearTimeout(this.toasting);
     if (sticky && !text && box.dataset.sticky !== "true") return;
-    box.hidden = !text;
+    if (box.matches(":popover-open")) box.hidePopover(); // once more: above a dialog that opened meanwhile
+    if (text) box.showPopover();
     box.className = "toy-toast " + kind;
     box.dataset.sticky = sticky;
     box.querySelector("span").textContent = text;
-    box.querySelector("button").onclick = () => (box.hidden = true);
-    if (text && !sticky) this.toasting = setTimeout(() => (box.hidden = true), kind === "error" ? 12000 : 6000);
+    box.querySelector("button").onclick = () => box.hidePopover();
+    if (text && !sticky) this.toasting = setTimeout(() => box.matches(":popover-open") && box.hidePopover(), kind === "error" ? 12000 : 6000);
   }
 
   leave() {

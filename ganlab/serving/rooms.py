@@ -5,6 +5,7 @@ import contextlib
 import json
 import multiprocessing
 import multiprocessing.forkserver
+import queue
 import secrets
 import sys
 import threading
@@ -16,9 +17,12 @@ from typing import Any
 from ganlab.run import Run
 from ganlab.serving import trainer
 from ganlab.serving.limits import Limits
+from ganlab.serving.trainer import ADDRESS, EVERYONE
 
 MOST_TEXTS = 400  # messages that may wait for a viewer before it is let go
+MOST_MAIL = 64  # commands that may wait for a busy trainer
 LONGEST = 256 * 1024  # bytes of a command
+BUSY = "The trainer is busy with a long step; this change was not taken. Try again, or press Stop."
 STOP_WITHIN = 1.0  # seconds before a trainer that does not end is killed
 
 # A fork server has torch loaded once: a trainer starts in some 10 ms and shares its memory. Windows has none.
@@ -43,12 +47,19 @@ class Viewer:
     """What waits for one browser: messages in order, and of frames only the newest."""
 
     def __init__(self) -> None:
+        self.id = secrets.token_hex(ADDRESS // 2)
         self.texts: deque[str | bytes] = deque()
         self.frame: bytes | None = None
         self.ready = True  # it has painted what it got
         self.wake = asyncio.Event()
         self.gone = False
         self.seen = time.monotonic()
+
+    def tell(self, item: str | bytes) -> None:
+        """Queues a message; a viewer that never reads is let go."""
+        self.texts.append(item)
+        self.gone = self.gone or len(self.texts) > MOST_TEXTS
+        self.wake.set()
 
     def take(self) -> list[str | bytes]:
         """All that may be sent now, messages before the frame."""
@@ -69,8 +80,11 @@ class Room:
         self.limits, self.loop = limits, loop
         self.viewers: set[Viewer] = set()
         self.run = run.to_dict()
+        self.starting = asyncio.Lock()  # one start at a time
+        self.closed = False  # for good: nobody is left
         self._wanted = False
         self._pipe: Connection | None = None
+        self._mail: queue.Queue[bytes | None] = queue.Queue()
         self._process: multiprocessing.process.BaseProcess | None = None
 
     @property
@@ -84,37 +98,45 @@ class Room:
         process = _context.Process(target=trainer.main, args=(theirs, self.run, self.limits), daemon=True)
         process.start()
         theirs.close()
-        self._pipe, self._process, self._wanted = ours, process, False
+        mail: queue.Queue[bytes | None] = queue.Queue(MOST_MAIL)
+        self._pipe, self._process, self._mail, self._wanted = ours, process, mail, False
         threading.Thread(target=self._read, args=(ours,), daemon=True).start()
+        threading.Thread(target=_write, args=(ours, mail), daemon=True).start()
 
     def stop(self) -> None:
         """Ends the trainer; the room stays."""
-        pipe, process = self._pipe, self._process
+        pipe, process, mail = self._pipe, self._process, self._mail
         self._pipe = self._process = None
         if pipe is None or process is None:
             return
         process.terminate()
-        threading.Thread(target=_bury, args=(process, pipe), daemon=True).start()
+        threading.Thread(target=_bury, args=(process, pipe, mail), daemon=True).start()
 
     def join(self, viewer: Viewer) -> None:
         """Lets a viewer in, who is told everything."""
         if len(self.viewers) >= self.limits.most_viewers:
             raise Full("This room is full; ask for another link, or open your own run")
         self.viewers.add(viewer)
-        self.send({"do": "hello"})
+        self.greet(viewer)
+
+    def greet(self, viewer: Viewer) -> None:
+        """Has the trainer tell one viewer everything, and show it a frame."""
+        self.send({"do": "hello"}, viewer)
         self.want()
 
     def leave(self, viewer: Viewer) -> None:
         """Lets a viewer go."""
         self.viewers.discard(viewer)
 
-    def send(self, command: dict[str, Any]) -> None:
-        """Hands a command to the trainer."""
-        if self._pipe is not None:
-            try:
-                self._pipe.send_bytes(json.dumps(command).encode())
-            except (OSError, ValueError):
-                self._ended(self._pipe)
+    def send(self, command: dict[str, Any], viewer: Viewer | None = None) -> None:
+        """Hands a command to the trainer; what it answers to this command alone goes to `viewer`. Never waits."""
+        if self._pipe is None:
+            return
+        try:
+            self._mail.put_nowait(json.dumps({**command, "to": viewer.id if viewer else EVERYONE}).encode())
+        except queue.Full:  # it is deep in a long step
+            if viewer:
+                viewer.tell(json.dumps({"type": "error", "text": BUSY}))
 
     def want(self) -> None:
         """Asks for a frame, if some viewer is ready and none is asked for yet."""
@@ -124,7 +146,8 @@ class Room:
 
     def tell(self, message: dict[str, Any]) -> None:
         """A message from the server itself to all viewers."""
-        self._deliver(b"J" + json.dumps(message).encode())
+        for viewer in list(self.viewers):
+            viewer.tell(json.dumps(message))
 
     def _read(self, pipe: Connection) -> None:
         with contextlib.suppress(RuntimeError):  # the server's loop has ended
@@ -134,20 +157,20 @@ class Room:
             self.loop.call_soon_threadsafe(self._ended, pipe)
 
     def _deliver(self, data: bytes) -> None:
-        kind, body = data[:1], data[1:]
+        kind, to, body = data[:1], data[1 : 1 + ADDRESS].decode(), data[1 + ADDRESS :]
         if kind == b"F":
             self._wanted = False
-        text = body.decode() if kind == b"J" else body
-        if kind == b"J" and '"type":"state"' in text[:20]:
-            self.run = json.loads(text)["run"]
-        for viewer in list(self.viewers):
-            if kind == b"F":
+            for viewer in self.viewers:
                 viewer.frame = body
-            else:
-                viewer.texts.append(text)
-                viewer.gone = viewer.gone or len(viewer.texts) > MOST_TEXTS
-            viewer.wake.set()
-        self.want()
+                viewer.wake.set()
+            self.want()
+            return
+        text = body.decode() if kind == b"J" else body
+        if kind == b"J" and b'"type":"state"' in body[:20]:
+            self.run = json.loads(body)["run"]
+        for viewer in list(self.viewers):
+            if to in (EVERYONE, viewer.id):
+                viewer.tell(text)
 
     def _ended(self, pipe: Connection) -> None:
         """The trainer has died by itself."""
@@ -170,18 +193,22 @@ class Rooms:
         room = Room(run, self.limits, asyncio.get_running_loop())
         self.by_id[room.id] = room
         try:
-            await asyncio.to_thread(room.start)
+            await self.restart(room)
         except BaseException:
             del self.by_id[room.id]
             raise
         return room
 
     async def restart(self, room: Room) -> None:
-        """Starts a stopped room's trainer again, at step 0 of its last run."""
-        if room.pid is None:
+        """Starts a stopped room's trainer, at step 0 of its last run; nothing for one that runs."""
+        async with room.starting:
+            if room.pid is not None or room.closed:
+                return
             await asyncio.to_thread(room.start)
-            room.send({"do": "hello"})
-            room.want()
+            if room.closed:  # everyone left meanwhile
+                room.stop()
+            for viewer in list(room.viewers):
+                room.greet(viewer)
 
     def left(self, room: Room, viewer: Viewer) -> None:
         """After a viewer has gone: an empty room is closed when its grace has passed."""
@@ -191,14 +218,25 @@ class Rooms:
 
     def _close_if_empty(self, room: Room) -> None:
         if not room.viewers:
+            room.closed = True
             self.by_id.pop(room.id, None)
             room.stop()
 
 
-def _bury(process: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
+def _write(pipe: Connection, mail: "queue.Queue[bytes | None]") -> None:
+    """Sends a room's commands: the pipe may be full while the trainer is busy, and the server must not wait for it."""
+    with contextlib.suppress(OSError):  # the trainer has ended
+        while (command := mail.get()) is not None:
+            pipe.send_bytes(command)
+
+
+def _bury(process: multiprocessing.process.BaseProcess, pipe: Connection, mail: "queue.Queue[bytes | None]") -> None:
     """Waits for a trainer's end, kills it if it takes too long."""
     process.join(STOP_WITHIN)
     if process.is_alive():
         process.kill()
         process.join()
+    with contextlib.suppress(queue.Empty):  # room for the end mark
+        mail.get_nowait()
+    mail.put(None)
     pipe.close()

@@ -9,7 +9,7 @@ class Timeline(Generic[T]):
     """Items by step, in order. The first one always stays."""
 
     def __init__(self, most: int) -> None:
-        self.most = max(most, 4)
+        self.most = max(most, 1)
         self.stride = 1
         self.items: list[tuple[int, T]] = []
 
@@ -24,7 +24,8 @@ class Timeline(Generic[T]):
         self.items.append((step, item))
         if len(self.items) > self.most:
             self.items = self.items[::2]
-            self.stride = max(b[0] - a[0] for a, b in zip(self.items, self.items[1:], strict=False))
+            gaps = [b[0] - a[0] for a, b in zip(self.items, self.items[1:], strict=False)]
+            self.stride = max(gaps, default=2 * self.stride)
 
     def at(self, step: int) -> tuple[int, T]:
         """The newest item at or before `step`; the first one if there is none."""

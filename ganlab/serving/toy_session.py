@@ -11,7 +11,7 @@ from ganlab.data.uploads import read_drawing
 from ganlab.losses import LOSSES
 from ganlab.presets import EXPERIMENTS, PRESETS
 from ganlab.render.film import film
-from ganlab.run import MOST_GANS, Run, from_link, is_live, to_link
+from ganlab.run import MOST_GANS, GanConfig, Run, from_link, is_live, to_link
 from ganlab.serving.branch import CHARTED, Branch
 from ganlab.serving.frames import View, unpack
 from ganlab.serving.limits import Limits
@@ -36,10 +36,12 @@ class ToySession:
         self.view = View()
         self.playing = False
         self.speed: float | str = "max"
-        self.scrubbed: bytes | None = None  # an earlier frame that is shown instead of the newest
+        self.scrubbed: tuple[int, bytes] | None = None  # an earlier step and its frame, shown instead of the newest
         self.phase = ""  # "d" or "g" while slow motion shows half a step
         self.dirty = True
-        self.used = 0.0  # seconds of training
+        self.used = 0.0  # seconds of training in this room
+        # counts changes of data and race, to match frames with scenes; another trainer counts from elsewhere
+        self.scenes = int(time.time())
         self.target: int | None = None  # a step to reach at full speed, then to wait
         self.rate = 0.0
         self._next = 0.0
@@ -93,8 +95,9 @@ class ToySession:
         """The newest frame, or the earlier one that a viewer scrubbed to."""
         self.dirty = False
         if self.scrubbed is not None:
-            return self.scrubbed
-        return self.live.paint(self.view, playing=self.playing, phase=self.phase, rate=round(self.rate, 1))
+            return self.scrubbed[1]
+        more = {"playing": self.playing, "phase": self.phase, "rate": round(self.rate, 1), "scene": self.scenes}
+        return self.live.paint(self.view, **more)
 
     @property
     def has_news(self) -> bool:
@@ -129,15 +132,16 @@ class ToySession:
 
     def scene(self) -> Reply:
         """The data's picture."""
-        return {"type": "scene", "charted": CHARTED, **self.live.painter.scene()}
+        return {"type": "scene", "number": self.scenes, "charted": CHARTED, **self.live.painter.scene()}
 
     def _begin(self, run: Run) -> None:
         """A new run from step 0; the old one stays if the new one cannot be made."""
         branch = Branch(0, run, self.limits.history_bytes)
         self.branches: dict[int, Branch] = {0: branch}
         self._live, self._made = 0, 1
-        self.scrubbed, self.phase, self.used, self.target = None, "", 0.0, None
+        self.scrubbed, self.phase, self.target = None, "", None
         self.playing = False
+        self.scenes += 1
         branch.look(self.view)
 
     def _over_limit(self) -> str | None:
@@ -147,19 +151,22 @@ class ToySession:
                 f"This server trains at most {most:,} steps: the run has ended. Start another, or run ganlab at home."
             )
         if seconds is not None and self.used >= seconds:
-            return f"This server trains at most {seconds:,.0f} seconds at a time: the run has ended."
+            return f"This server trains at most {seconds:,.0f} seconds at a time: reload the page to go on."
         return None
 
     def _half_step(self) -> None:
-        arena = self.live.training.arena
         if self.phase != "d":
-            arena.d_phase(measure=True)
+            self.live.half_step(closely=True)
             self.phase = "d"
         else:
-            due = self.live.training.due
-            arena.g_phase()
+            self.live.finish_step(self.view, closely=True)
             self.phase = "g"
-            self.live.after_step(self.view, due, True)
+
+    def _whole_step(self) -> None:
+        """Ends the step that slow motion stands in the middle of."""
+        if self.phase == "d":
+            self._half_step()
+        self.phase = ""
 
     def _count(self, now: float) -> None:
         since, at = self._counted
@@ -179,8 +186,10 @@ class ToySession:
         return [self.state()]
 
     def _step(self, message: Reply) -> list[Reply]:
-        self.playing, self.scrubbed, self.phase = False, None, ""
-        if self._over_limit() is None:
+        middle = self.phase == "d"
+        self._whole_step()
+        self.playing, self.scrubbed = False, None
+        if self._over_limit() is None and not middle:
             self.live.advance(self.view, closely=True)
         return [self.state()]
 
@@ -188,7 +197,8 @@ class ToySession:
         value = message.get("value")
         if value not in ("max", "slow") and not (isinstance(value, int | float) and 0.1 <= value <= 10_000):
             raise InvalidInput("speed", 'must be "max", "slow" or from 0.1 to 10000 steps per second')
-        self.speed, self.phase, self._next = value if isinstance(value, str) else float(value), "", 0.0
+        self._whole_step()
+        self.speed, self._next = value if isinstance(value, str) else float(value), 0.0
         return [self.state()]
 
     def _set(self, message: Reply) -> list[Reply]:
@@ -197,13 +207,33 @@ class ToySession:
             raise InvalidInput("path", "must name a setting")
         if gan is not None and (not isinstance(gan, int) or not 0 <= gan < len(self.live.run.gans)):
             raise InvalidInput("gan", f"must be from 0 to {len(self.live.run.gans) - 1}")
-        self.scrubbed = None
+        self._whole_step()
         if is_live(path) and self.live.step > 0:
+            return self._change(path, value, gan)
+        gans = self._settings()
+        chosen = range(len(gans)) if gan is None else [gan]
+        gans = tuple(replaced(c, path, value) if k in chosen else c for k, c in enumerate(gans))
+        return self._restart(self._anew(gans=gans), f"{path.replace('_', ' ')} was changed")
+
+    def _change(self, path: str, value: object, gan: int | None) -> list[Reply]:
+        """A change while it trains; one made while looking at an earlier step branches off there."""
+        if self.scrubbed is None:
             self.live.training.arena.change(path, value, gan)
             return [self.state()]
-        chosen = range(len(self.live.run.gans)) if gan is None else [gan]
-        gans = tuple(replaced(c, path, value) if k in chosen else c for k, c in enumerate(self.live.run.gans))
-        return self._restart(replace(self.live.run, gans=gans, events=()), f"{path} is set before the first step")
+        step = self.scrubbed[0]
+        self.live.run.until(step).changed(step, path, value, gan)  # before anything is branched for it
+        replies = self._fork({"step": step})
+        self.live.training.arena.change(path, value, gan)
+        told = f"The change starts a new branch at step {step:,}, which you were looking at. Press Play to follow it."
+        return [*replies, self.state(), {"type": "notice", "text": told}]
+
+    def _settings(self) -> tuple[GanConfig, ...]:
+        """The GANs as they are set now: what a new start begins with, so that no live change is lost."""
+        return self.live.training.arena.configs
+
+    def _anew(self, **changes: Any) -> Run:
+        """The run with today's settings from the first step on, and some changes."""
+        return replace(self.live.run, **{"gans": self._settings(), "events": (), **changes})
 
     def _restart(self, run: Run, why: str = "") -> list[Reply]:
         started = self.live.step > 0
@@ -225,46 +255,43 @@ class ToySession:
         return self._restart(EXPERIMENTS[name].run)
 
     def _data(self, message: Reply) -> list[Reply]:
-        return self._restart(replace(self.live.run, data=DataConfig.from_dict(message.get("data")), events=()))
+        return self._restart(self._anew(data=DataConfig.from_dict(message.get("data"))))
 
     def _seed(self, message: Reply) -> list[Reply]:
-        return self._restart(replaced(self.live.run, "seed", message.get("value")))
+        return self._restart(replaced(self._anew(), "seed", message.get("value")))
 
     def _reset(self, message: Reply) -> list[Reply]:
-        run = self.live.run
-        return self._restart(replace(run, gans=run.gans_at(0), events=()) if message.get("clean") else run)
+        return self._restart(self._anew())
 
     def _add(self, message: Reply) -> list[Reply]:
-        name, gans = message.get("preset"), self.live.run.gans
+        name, gans = message.get("preset"), self._settings()
         if not isinstance(name, str) or name not in PRESETS:
             raise InvalidInput("preset", "there is none of that name")
         if len(gans) >= MOST_GANS:
             raise InvalidInput("gans", f"a race has at most {MOST_GANS} GANs; remove one first")
-        return self._restart(replace(self.live.run, gans=(*gans, PRESETS[name].gan)))
+        return self._restart(self._anew(gans=(*gans, PRESETS[name].gan)))
 
     def _remove(self, message: Reply) -> list[Reply]:
-        gan, run = message.get("gan"), self.live.run
-        if not isinstance(gan, int) or not 0 <= gan < len(run.gans):
-            raise InvalidInput("gan", f"must be from 0 to {len(run.gans) - 1}")
-        if len(run.gans) == 1:
+        gan, gans = message.get("gan"), self._settings()
+        if not isinstance(gan, int) or not 0 <= gan < len(gans):
+            raise InvalidInput("gan", f"must be from 0 to {len(gans) - 1}")
+        if len(gans) == 1:
             raise InvalidInput("gans", "a race needs at least one GAN; add another before you remove this one")
-        events = tuple(
-            replace(e, gan=e.gan - (e.gan > gan) if e.gan is not None else None) for e in run.events if e.gan != gan
-        )
-        gans = tuple(c for k, c in enumerate(run.gans) if k != gan)
-        return self._restart(replace(run, gans=gans, events=events))
+        return self._restart(self._anew(gans=tuple(c for k, c in enumerate(gans) if k != gan)))
 
     def _scrub(self, message: Reply) -> list[Reply]:
         step = self._step_of(message)
         if step is None:
             self.scrubbed = None
         else:
+            self._whole_step()
             self.playing = False
-            self.scrubbed = self.live.frames.at(step)[1]
+            self.scrubbed = self.live.frames.at(step)
         return [self.state()]
 
     def _fork(self, message: Reply) -> list[Reply]:
         step = self._step_of(message)
+        self._whole_step()
         if len(self.branches) >= self.limits.most_branches:
             raise InvalidInput("fork", f"there are {len(self.branches)} branches already; start a new run first")
         step = self.live.step if step is None else min(step, self.live.step)
@@ -278,15 +305,19 @@ class ToySession:
         id = message.get("id")
         if not isinstance(id, int) or id not in self.branches:
             raise InvalidInput("branch", "there is none of that number")
+        self._whole_step()
         self._live, self.scrubbed, self.playing = id, None, False
-        return [self.scene(), self.state(), self.live.history()]
+        return [self.state(), self.live.history()]
 
     def _view(self, message: Reply) -> list[Reply]:
         self.view = View.from_dict(message.get("view"))
+        if self.scrubbed is not None:
+            step = self.scrubbed[0]
+            self.scrubbed = step, self.live.repaint(step, self.view, scene=self.scenes)
         return [self.state()]
 
     def _draw(self, message: Reply) -> list[Reply]:
-        return self._restart(replace(self.live.run, data=read_drawing(message.get("points")), events=()))
+        return self._restart(self._anew(data=read_drawing(message.get("points"))))
 
     def _python(self, message: Reply) -> list[Reply]:
         return [{"type": "python", "text": as_python(self.live.run, self.live.step)}]

@@ -66,7 +66,7 @@ class Meter:
         real = data.sample(REAL, generator(arena.run.seed, "meter"))
         self.p_data = histogram_density(real, data.extent, GRID)
         self.real = real[:SLICED]
-        self.real_spread = float(real.std(0).norm())
+        self.real_spread = max(float(real.std(0).norm()), 1e-9)  # all points of a file may be one
         self._latents: list[Tensor] = []
         self._kinds: list[tuple[int, str]] = []
 

@@ -34,7 +34,7 @@ def d_step(gan: Gan, step: int, j: int = 0) -> None:
     real = gan.draws.real(step, j, gan.config.batch)  # [B, dim]
     gan.fake = _generate(gan, step, j)
     fake = tricks.replay(gan, gan.fake.detach(), step, j)
-    _power_iterate(gan)
+    gan.D.power_iterate()
     seen_real, seen_fake = (tricks.instance_noise(gan, x, step, j, side) for side, x in enumerate((real, fake)))
     real_logits, fake_logits = gan.D(seen_real), gan.D(seen_fake)
     loss = _d_loss(gan, real_logits, fake_logits, step, j)
@@ -58,7 +58,7 @@ def g_step(gan: Gan, step: int) -> None:
     if fake is None or gan.config.latent_optimization:  # LOGAN's latents depend on D, which has moved
         fake = gan.fake = _generate(gan, step, last)
     real = gan.draws.real(step, last, gan.config.batch)
-    _power_iterate(gan)
+    gan.D.power_iterate()
     loss = _g_loss(gan, real, fake, step, last)
     total = loss + tricks.historical_averaging(gan, gan.G, "G") + tricks.feature_matching(gan, real, fake)
     total = total + tricks.consensus(gan, real)
@@ -73,10 +73,6 @@ def _generate(gan: Gan, step: int, j: int) -> Tensor:
     c = gan.config
     z = gan.draws.latents(step, j, c.batch, c.z_dim, c.z_kind)
     return gan.G(tricks.latent_optimization(gan, z) if c.latent_optimization else z)
-
-
-def _power_iterate(gan: Gan) -> None:
-    gan.D.power_iterate()
 
 
 def _d_loss(gan: Gan, real_logits: Tensor, fake_logits: Tensor, step: int, j: int) -> Tensor:

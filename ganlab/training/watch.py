@@ -33,9 +33,10 @@ class Watch:
 
     def __init__(self, gan: int) -> None:
         self.gan = gan
-        self._best = 0  # modes held, the most since the last collapse
+        self._best = 0  # modes held, the most since it last recovered
+        self._fallen = 0  # modes left at the last alarm
         self._streak: dict[str, int] = {}
-        self._on: set[str] = set()
+        self.on: set[str] = set()  # kinds of alarm that still hold
         self._tops: deque[int] = deque(maxlen=WINDOW)
         self._covered: deque[int] = deque(maxlen=PATIENCE)
         self._steepest = 0.0
@@ -47,12 +48,13 @@ class Watch:
         def check(kind: str, holds: bool, text: str, why: str, patience: int = PATIENCE) -> None:
             self._streak[kind] = self._streak.get(kind, 0) + 1 if holds else 0
             if not holds:
-                self._on.discard(kind)
-            elif self._streak[kind] >= patience and kind not in self._on:
-                self._on.add(kind)
+                self.on.discard(kind)
+            elif self._streak[kind] >= patience and kind not in self.on:
+                self.on.add(kind)
                 alarms.append(Alarm(step, self.gan, kind, text, why))
 
         if m.frozen is not None:
+            self.on &= {"diverged"}
             check(
                 "diverged",
                 True,
@@ -61,7 +63,7 @@ class Watch:
                 1,
             )
             return alarms
-        self._on.discard("diverged")
+        self.on.discard("diverged")
         self._modes(m, step, check)
         self._gradients(m, check)
         check(
@@ -79,16 +81,23 @@ class Watch:
         held = min(self._covered) if len(self._covered) == PATIENCE else 0
         self._best = max(self._best, held)
         now = max(self._covered)  # at most so many for PATIENCE measurements
+        collapsed = self._best >= 2 and now <= self._best // 2
+        before = self._best
+        if "collapse" in self.on and not collapsed:
+            self._best = now  # recovered, if only in part
+        elif "collapse" in self.on and now <= self._fallen // 2:
+            self.on.discard("collapse")  # it falls further: told again
+            before = self._fallen
+        if collapsed and "collapse" not in self.on:
+            self._fallen = now
         check(
             "collapse",
-            self._best >= 2 and now <= self._best // 2,
-            f"mode collapse at step {step:,}: {self._best} -> {m.covered} modes",
-            f"It held {self._best} of {m.modes} modes and for {PATIENCE} measurements now at most {now}. "
+            collapsed,
+            f"mode collapse at step {step:,}: {before} -> {m.covered} modes",
+            f"It held {before} of {m.modes} modes and for {PATIENCE} measurements now at most {now}. "
             f"A mode counts if one of 2,500 samples lies within 3 sigma of it.",
             1,
         )
-        if "collapse" in self._on:
-            self._best = now
         if m.top_mode is not None and m.covered:
             self._tops.append(m.top_mode)
         hops = sum(a != b for a, b in zip(self._tops, list(self._tops)[1:], strict=False))

@@ -103,6 +103,16 @@ def test_only_the_owner_commands(client: TestClient) -> None:
                 pytest.fail("the watcher was not told")
 
 
+def test_a_strange_key_only_watches_and_leaves_nothing_behind(client: TestClient) -> None:
+    with client.websocket_connect("/ganlab/toy/socket") as owner:
+        room = json.loads(owner.receive_text())["room"]
+        with client.websocket_connect(f"/ganlab/toy/socket?room={room}&key=%C3%A9") as other:
+            assert json.loads(other.receive_text())["key"] is None
+    time.sleep(1.5)
+    with client.websocket_connect(f"/ganlab/toy/socket?room={room}") as late:
+        assert "has ended" in late.receive_text()
+
+
 def test_a_full_server_and_an_ended_run_say_so(client: TestClient) -> None:
     with client.websocket_connect("/ganlab/toy/socket"), client.websocket_connect("/ganlab/toy/socket"):
         with client.websocket_connect("/ganlab/toy/socket") as third:

@@ -83,6 +83,52 @@ def test_experiment_runs_live_and_pauses(open_page: Open, server: str) -> None:
     expect(page.locator(".toy-panel .toy-meter").first).to_contain_text("modes")
 
 
+def test_the_picture_never_freezes_however_quickly_one_clicks(open_page: Open, server: str) -> None:
+    page = ready(open_page(f"{server}/toy"))
+    cards = page.locator("button.toy-card")
+    for i in range(24):
+        cards.nth(i % cards.count()).click()
+        page.wait_for_timeout(40 * (i % 4))
+    for _ in range(8):
+        page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Play").click()
+    painted = int(until(page, lambda d: d["playing"] == "true")["painted"])
+    until(page, lambda d: int(d["painted"]) > painted + 10)
+
+
+def test_watchers_coming_do_not_disturb_the_run(open_page: Open, server: str) -> None:
+    page = open_run(open_page, server)
+    page.get_by_role("button", name="Share", exact=True).click()
+    watch = page.locator("[data-toy=watch]").input_value()
+    page.keyboard.press("Escape")
+    play(page, 100)
+    for _ in range(4):
+        other = ready(open_page(watch))
+        other.close()
+    painted = int(data(page)["painted"])
+    until(page, lambda d: int(d["painted"]) > painted + 10)
+
+
+def test_an_ended_run_says_so_and_offers_an_own_one(open_page: Open, server: str) -> None:
+    page = open_page(f"{server}/toy?watch=longgone")
+    expect(page.locator(".toy-waiting")).to_contain_text("has ended")
+    page.get_by_text("Open a run of my own").click()
+    ready(page)
+
+
+def test_branches_stay_in_the_charts_when_one_switches(open_page: Open, server: str) -> None:
+    page = open_run(open_page, server)
+    play(page, 400)
+    pause(page)
+    page.get_by_role("button", name="Fork here").click()
+    chips = page.locator("[data-toy=branches] button")
+    expect(chips).to_have_count(2)
+    for i in (0, 1, 0):
+        chips.nth(i).click()
+        expect(chips.nth(i)).to_have_class("on")
+    assert int(data(page)["curves"]) == 2
+
+
 def test_learning_rate_changes_mid_run_and_is_marked(open_page: Open, server: str) -> None:
     page = open_run(open_page, server)
     play(page)

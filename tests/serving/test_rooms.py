@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -134,6 +135,82 @@ def test_a_viewer_that_never_reads_is_let_go_and_holds_little() -> None:
         for _ in range(600):
             room.tell({"type": "notice", "text": "x"})
         assert deaf.gone
+        room.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_busy_trainer_never_makes_the_server_wait() -> None:
+    async def scenario() -> None:
+        rooms = Rooms(Limits())
+        room = await rooms.open(RUN)
+        viewer = Viewer()
+        room.join(viewer)
+        await drain(viewer, room, 1.0)
+        assert room.pid
+        os.kill(room.pid, signal.SIGSTOP)  # as if in a long step
+        start = time.monotonic()
+        for _ in range(200):
+            room.send({"do": "run", "link": "A" * 200_000}, viewer)
+        assert time.monotonic() - start < 2.0
+        assert any("busy" in str(item) for item in viewer.take())
+        os.kill(room.pid, signal.SIGCONT)
+        room.stop()
+
+    asyncio.run(scenario())
+
+
+def test_starting_twice_at_once_starts_one_trainer() -> None:
+    async def scenario() -> None:
+        rooms = Rooms(Limits())
+        room = await rooms.open(RUN)
+        room.stop()
+        started: list[int | None] = []
+        start = room.start
+
+        def counted() -> None:
+            start()
+            started.append(room.pid)
+
+        room.start = counted  # type: ignore[method-assign]
+        await asyncio.gather(*(rooms.restart(room) for _ in range(5)))
+        assert len(started) == 1
+        room.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_room_that_everyone_left_while_it_started_is_stopped() -> None:
+    async def scenario() -> None:
+        rooms = Rooms(Limits(grace=0.0))
+        room = await rooms.open(RUN)
+        room.stop()
+        viewer = Viewer()
+        room.join(viewer)
+        starting = asyncio.create_task(rooms.restart(room))
+        await asyncio.sleep(0)
+        rooms.left(room, viewer)
+        await starting
+        assert await within(2.0, lambda: room.pid is None)
+        assert room.closed
+
+    asyncio.run(scenario())
+
+
+def test_answers_go_to_the_one_who_asked() -> None:
+    async def scenario() -> None:
+        rooms = Rooms(Limits())
+        room = await rooms.open(RUN)
+        asking, other = Viewer(), Viewer()
+        room.join(asking)
+        room.join(other)
+        await drain(other, room, 1.0)
+        room.send({"do": "python"}, asking)
+        room.send({"do": "speed", "value": "warp"}, asking)
+        kinds = [m["type"] for m in await drain(asking, room, 1.0) if isinstance(m, dict)]
+        others = [m["type"] for m in await drain(other, room, 0.1) if isinstance(m, dict)]
+        assert {"python", "error"} <= set(kinds)
+        assert not {"python", "error"} & set(others)
         room.stop()
 
     asyncio.run(scenario())

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from ganlab.config import InvalidInput
+from ganlab.data.payloads import encode_points
 from ganlab.run import GanConfig, Penalty, Run, from_link, to_link
 from ganlab.serving.frames import unpack
 from ganlab.serving.limits import Limits
 from ganlab.serving.toy_session import COMMANDS, ToySession
+from ganlab.training.loop import Snapshot
+from ganlab.training.watch import Alarm
 
 QUICK = GanConfig(name="quick", g_width=8, d_width=8, batch=32)
 RUN = Run(gans=(QUICK,))
@@ -114,9 +117,9 @@ def test_a_structural_change_starts_again_and_says_so() -> None:
 def test_scrubbing_shows_the_past_and_play_returns_to_now() -> None:
     lab = trained(400)
     now = fakes(lab)
-    lab.command({"do": "scrub", "step": 150})
+    lab.command({"do": "scrub", "step": 157})
     header, _ = unpack(lab.frame())
-    assert header["step"] == 100
+    assert header["step"] == 150
     assert fakes(lab) != now
     lab.command({"do": "scrub", "step": None})
     assert fakes(lab) == now
@@ -156,6 +159,120 @@ def test_noise_dimension_changed_on_a_saved_step_can_be_forked() -> None:
     assert fakes(lab) == shown
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"do": "reset"},
+        {"do": "seed", "value": 4},
+        {"do": "data", "data": {"name": "spiral"}},
+        {"do": "set", "path": "g_width", "value": 12},
+        {"do": "add", "preset": "lsgan"},
+        {"do": "draw", "points": [[0, 0], [0.5, 0.5]]},
+    ],
+)
+def test_a_new_start_keeps_what_was_changed_live(command: dict[str, Any]) -> None:
+    lab = trained(20)
+    lab.command({"do": "set", "path": "loss", "value": "hinge"})
+    lab.command(command)
+    assert lab.live.step == 0
+    assert lab.live.run.gans[0].loss == "hinge"
+
+
+def test_a_change_to_what_is_looked_at_branches_off_there() -> None:
+    lab = trained(200)
+    lab.command({"do": "scrub", "step": 120})
+    replies = lab.command({"do": "set", "path": "lr_g", "value": 0.01})
+    assert len(lab.branches) == 2
+    assert lab.live.step == 120
+    assert lab.live.run.events[0].step == 120
+    assert any("new branch at step 120" in r.get("text", "") for r in replies)
+    assert lab.branches[0].step == 200
+    assert lab.branches[0].run.events == ()
+
+
+def test_what_is_looked_at_can_be_seen_in_another_view() -> None:
+    lab = trained(200)
+    lab.command({"do": "scrub", "step": 120})
+    before = fakes(lab)
+    lab.command({"do": "view", "view": {"arrows": True}})
+    header, sections = unpack(lab.frame())
+    assert "arrows" in sections
+    assert header["step"] == 120
+    assert fakes(lab) == before
+
+
+def test_a_paused_setting_can_be_changed_to_and_fro() -> None:
+    lab = trained(10, Run(gans=(GanConfig(loss="wgan", g_width=8, d_width=8, batch=32),)))
+    for path, value in (
+        ("penalties", [{"name": "r1"}]),
+        ("penalties.0.weight", 7.0),
+        ("penalties", []),
+        ("penalties", [{"name": "r2"}]),
+        ("loss", "non_saturating"),
+        ("label_smoothing", 0.1),
+        ("label_smoothing", 0.0),
+        ("loss", "rpgan"),
+    ):
+        lab.command({"do": "set", "path": path, "value": value})
+    assert lab.live.training.arena.configs[0].loss == "rpgan"
+    assert [p.name for p in lab.live.training.arena.configs[0].penalties] == ["r2"]
+    shown = fakes(lab)
+    assert fakes(trained(10, lab.live.run)) == shown
+
+
+def test_dragging_while_paused_makes_one_event() -> None:
+    lab = trained(10)
+    for value in (0.1, 0.2, 0.3):
+        lab.command({"do": "set", "path": "lr_g", "value": value})
+    assert [e.value for e in lab.live.run.events] == [0.3]
+
+
+def test_a_change_in_the_middle_of_a_slow_step_ends_it() -> None:
+    lab = trained(99)
+    lab.command({"do": "speed", "value": "slow"})
+    lab.command({"do": "play"})
+    lab.tick(1000.0)
+    lab.command({"do": "set", "path": "lr_g", "value": 0.01})
+    assert (lab.live.step, lab.phase) == (100, "")
+    assert lab.live.rows.items[-1][0] == 100
+
+
+def test_alarms_are_not_thinned_with_the_rows() -> None:
+    lab = trained(10)
+    lab.live.rows.most = 4
+    for step in range(20, 200, 10):
+        alarm = Alarm(step, 0, "collapse", "x", "y")
+        lab.live._record(Snapshot(step, tuple(lab.live.current), (alarm,)))
+    assert len(lab.live.history()["alarms"]) == 18
+    assert len(lab.live.rows.items) <= 4
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_file_of_one_point_can_be_learned(rows: int) -> None:
+    lab = session()
+    lab.command({"do": "data", "data": {"name": "points", "points": encode_points([[0.2, 0.4]] * rows)}})
+    lab.command({"do": "step"})
+    assert lab.live.step == 1
+
+
+@pytest.mark.parametrize(
+    "gan",
+    [
+        {"g_width": 512, "g_depth": 6, "d_width": 512, "d_depth": 6, "batch": 2048, "d_steps": 20},
+        {"g_width": 256, "d_width": 256, "batch": 2048, "unroll": 20},
+    ],
+)
+def test_runs_whose_steps_would_take_too_long_are_refused(gan: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="lower widths"):
+        session().command({"do": "run", "run": {"gans": [gan]}})
+
+
+def test_races_that_would_need_too_much_memory_are_refused() -> None:
+    huge = {"g_width": 512, "g_depth": 6, "d_width": 512, "d_depth": 6, "batch": 8}
+    with pytest.raises(InvalidInput, match="weights"):
+        session().command({"do": "run", "run": {"gans": [huge] * 8}})
+
+
 def test_branches_are_bounded() -> None:
     lab = trained(10, most_branches=3)
     lab.command({"do": "fork", "step": None})
@@ -179,12 +296,12 @@ def test_a_run_ends_at_its_limit_and_says_so(limits: dict[str, Any], says: str) 
     assert lab.live.step == step
 
 
-def test_races_grow_shrink_and_keep_their_events() -> None:
+def test_races_grow_and_shrink_and_keep_what_was_changed_live() -> None:
     lab = trained(20, Run(gans=(QUICK, GanConfig(name="second", g_width=8, d_width=8, batch=32))))
     lab.command({"do": "set", "path": "lr_d", "value": 0.01, "gan": 1})
     lab.command({"do": "remove", "gan": 0})
     assert [g.name for g in lab.live.run.gans] == ["second"]
-    assert [e.gan for e in lab.live.run.events] == [0]
+    assert [g.lr_d for g in lab.live.run.gans] == [0.01]
     for _ in range(7):
         lab.command({"do": "add", "preset": "lsgan"})
     with pytest.raises(InvalidInput, match="at most 8"):
