@@ -227,7 +227,7 @@ class Panel {
     curve(Array.from(sections.p_g(this.k)), top, FAKE, []);
     if (sections.heat) curve(Array.from(sections.heat(this.k)), 255 * 1.12, SCORE, [5, 4]);
     c.font = `${11 * ratio}px sans-serif`;
-    const labels = [["p data", REAL], ["p g", FAKE], ["D(x)", SCORE]];
+    const labels = [["p data", REAL], ["p g", FAKE], [this.kind === "optimal" ? "optimal D" : "D(x)", SCORE]];
     labels.forEach(([text, colour], i) => {
       c.fillStyle = colour;
       c.fillText(text, (8 + 52 * i) * ratio, 14 * ratio);

@@ -99,6 +99,7 @@ class ToyLab {
     }
     while (this.panels.length > names.length) this.panels.pop().root.remove();
     this.find("stage").dataset.count = names.length;
+    for (const panel of this.panels) panel.kind = state.view.heat;
     this.panels.forEach((panel, k) => panel.name(names[k], k === this.selected, names.length === 1));
     this.ganForm.show(state.now[this.selected], this.selected, names);
     this.dataForm.show(state.run.data);

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-PANEL = 240  # pixels of a panel's side
+PANEL, SMALL = 240, 160  # pixels of a panel's side, for up to four GANs and for more
+TOP = 16  # pixels above all for the step
 HEAD = 22  # pixels above it for its name
 GAP = 8
 COLUMNS = 4
-MOST_FRAMES = 120
+MOST_FRAMES = 80
 SECONDS = 8.0  # length of a film
+REAL, FAKE, SCORE, FRAME = (18, 112, 60), (123, 31, 162), (21, 101, 192), (200, 200, 205)
 UNIT = 16384  # coordinates come in units of extent / UNIT
 
 Frame = tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]
@@ -54,52 +56,64 @@ def _gif(pictures: list[Pixels], duration: float) -> bytes:
 def _picture(frame: Frame, names: list[str], scene: dict[str, Any]) -> Pixels:
     header, sections = frame
     columns = min(COLUMNS, len(names))
+    side = PANEL if len(names) <= COLUMNS else SMALL
     rows = -(-len(names) // columns)
-    width, height = columns * (PANEL + GAP) + GAP, rows * (PANEL + HEAD + GAP) + GAP
+    width, height = columns * (side + GAP) + GAP, TOP + rows * (side + HEAD + GAP) + GAP
     image = Image.new("RGB", (width + width % 2, height + height % 2), "white")
     draw = ImageDraw.Draw(image)
+    draw.text((GAP, 2), f"step {header['step']:,}", fill=(30, 30, 40))
     for k, name in enumerate(names):
-        x, y = GAP + (k % columns) * (PANEL + GAP), GAP + (k // columns) * (PANEL + HEAD + GAP)
+        x, y = GAP + (k % columns) * (side + GAP), TOP + (k // columns) * (side + HEAD + GAP)
         gan = header["gans"][k]
         found = f"  {gan['covered']}/{gan['modes']} modes" if gan.get("modes") else ""
-        draw.text((x, y + 4), f"{name}  step {header['step']:,}{found}", fill=(30, 30, 40))
-        image.paste(_panel(k, sections, scene), (x, y + HEAD))
+        draw.text((x, y + 4), f"{name[: side // 14]}{found}", fill=(30, 30, 40))
+        image.paste(_panel(k, sections, scene, side), (x, y + HEAD))
     return np.asarray(image)
 
 
-def _panel(k: int, sections: dict[str, npt.NDArray[Any]], scene: dict[str, Any]) -> Image.Image:
+def _panel(k: int, sections: dict[str, npt.NDArray[Any]], scene: dict[str, Any], size: int) -> Image.Image:
     if scene["dim"] == 1:
-        return _curves(k, sections, scene)
+        return _curves(k, sections, scene, size)
     side = scene["side"]
-    panel = Image.new("RGB", (PANEL, PANEL), "white")
+    panel = Image.new("RGB", (size, size), "white")
     if "heat" in sections:
         cells = heat_colours(sections["heat"][k].reshape(side, side)[::-1].astype(np.uint8))
-        panel = Image.fromarray(cells).resize((PANEL, PANEL), Image.Resampling.BILINEAR)
-    draw = ImageDraw.Draw(panel)
-    _dots(draw, np.asarray(scene["real"]), (20, 110, 60), 1)
-    _dots(draw, sections["fakes"][k], (112, 20, 150), 2)
-    draw.rectangle((0, 0, PANEL - 1, PANEL - 1), outline=(200, 200, 205))
+        panel = Image.fromarray(cells).resize((size, size), Image.Resampling.BILINEAR)
+    pixels = np.array(panel)
+    _dots(pixels, np.asarray(scene["real"]), REAL, 1)
+    _dots(pixels, sections["fakes"][k], FAKE, 2)
+    panel = Image.fromarray(pixels)
+    ImageDraw.Draw(panel).rectangle((0, 0, size - 1, size - 1), outline=FRAME)
     return panel
 
 
-def _dots(draw: ImageDraw.ImageDraw, coordinates: npt.NDArray[Any], colour: tuple[int, int, int], size: int) -> None:
+def _dots(pixels: Pixels, coordinates: npt.NDArray[Any], colour: tuple[int, int, int], size: int) -> None:
+    """Squares of `size` pixels, all at once; those outside are left out."""
     points = coordinates.reshape(-1, 2).astype(np.float64) / UNIT
-    for x, y in points:
-        px, py = (x + 1) / 2 * PANEL, (1 - y) / 2 * PANEL
-        draw.rectangle((px - size / 2, py - size / 2, px + size / 2, py + size / 2), fill=colour)
+    side = len(pixels)
+    x, y = ((points[:, 0] + 1) / 2 * side).astype(int), ((1 - points[:, 1]) / 2 * side).astype(int)
+    inside = (x >= 0) & (x < side - size) & (y >= 0) & (y < side - size)
+    for dx in range(size):
+        for dy in range(size):
+            pixels[y[inside] + dy, x[inside] + dx] = colour
 
 
-def _curves(k: int, sections: dict[str, npt.NDArray[Any]], scene: dict[str, Any]) -> Image.Image:
-    panel = Image.new("RGB", (PANEL, PANEL), "white")
+def _curves(k: int, sections: dict[str, npt.NDArray[Any]], scene: dict[str, Any], size: int) -> Image.Image:
+    panel = Image.new("RGB", (size, size), "white")
     draw = ImageDraw.Draw(panel)
-    top = 1.2 * max(scene["p_data"])
+    top, floor = 1.25 * max(scene["p_data"]), size * 0.72
+    z = np.asarray(scene["z_lines"][k])
+    below = (z / np.abs(z).max() * 0.9 + 1) / 2 * size
+    above = (sections["lines"][k] / UNIT + 1) / 2 * size
+    for a, b in zip(below, above, strict=True):  # where each z goes
+        draw.line([(float(a), size - 8), (float(b), floor)], fill=FRAME)
     for values, colour, most in (
-        (np.asarray(scene["p_data"]), (20, 110, 60), top),
-        (sections["p_g"][k], (112, 20, 150), top),
-        (sections["heat"][k] if "heat" in sections else np.zeros(2), (40, 90, 200), 255.0),
+        (np.asarray(scene["p_data"]), REAL, top),
+        (sections["p_g"][k], FAKE, top),
+        (sections["heat"][k] if "heat" in sections else np.zeros(2), SCORE, 285.0),
     ):
-        x = (np.arange(len(values)) + 0.5) / len(values) * PANEL
-        y = PANEL - 1 - np.clip(values / most, 0, 1) * (PANEL - 4)
+        x = (np.arange(len(values)) + 0.5) / len(values) * size
+        y = floor - np.clip(values / most, 0, 1) * (floor - 4)
         draw.line([(float(a), float(b)) for a, b in zip(x, y, strict=True)], fill=colour, width=2)
-    draw.rectangle((0, 0, PANEL - 1, PANEL - 1), outline=(200, 200, 205))
+    draw.rectangle((0, 0, size - 1, size - 1), outline=FRAME)
     return panel
