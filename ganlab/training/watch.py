@@ -85,7 +85,7 @@ class Watch:
         before = self._best
         if "collapse" in self.on and not collapsed:
             self._best = now  # recovered, if only in part
-        elif "collapse" in self.on and now <= self._fallen // 2:
+        elif "collapse" in self.on and self._fallen >= 2 and now <= self._fallen // 2:
             self.on.discard("collapse")  # it falls further: told again
             before = self._fallen
         if collapsed and "collapse" not in self.on:
