@@ -65,8 +65,10 @@ class GanForm {
     this.refused = false; // show the true values even under the cursor
   }
 
-  show(gan, k, names) {
-    this.gan = gan;
+  show(gans, k, names) {
+    const gan = gans[k];
+    this.gans = gans;
+    this.k = k;
     const shape = JSON.stringify([k, names, gan.penalties.map((p) => p.name)]);
     if (shape !== this.shown) this.build(gan, k, names);
     this.shown = shape;
@@ -77,7 +79,30 @@ class GanForm {
     this.refused = false;
   }
 
+  /** Changes the list of regularizers of the chosen GAN, or of all, each from its own list. */
+  change(edit) {
+    for (const [k, gan] of this.gans.entries()) {
+      if (k !== this.k && !(this.all.checked && this.gans.length > 1)) continue;
+      const list = edit(gan.penalties);
+      if (JSON.stringify(list) === JSON.stringify(gan.penalties)) continue;
+      gan.penalties = list; // at once: the next edit may come before the server's answer
+      this.sendTo(k, "penalties", list);
+    }
+  }
+
+  /** Changes one number of a regularizer, found by its name, of the chosen GAN or of all that have it. */
+  tune(name, key, value) {
+    for (const [k, gan] of this.gans.entries()) {
+      const i = gan.penalties.findIndex((p) => p.name === name);
+      if (i < 0 || (k !== this.k && !this.all.checked)) continue;
+      gan.penalties[i] = { ...gan.penalties[i], [key]: value };
+      this.sendTo(k, `penalties.${i}.${key}`, value);
+    }
+  }
+
   build(gan, k, names) {
+    const ticked = this.all ? this.all.checked : false;
+    const open = new Map([...this.root.querySelectorAll("details")].map((d) => [d.firstChild.textContent, d.open]));
     this.root.replaceChildren();
     this.rows = {};
     const head = make("div", "toy-form-head");
@@ -88,13 +113,14 @@ class GanForm {
     const all = make("label", "toy-all");
     this.all = make("input");
     this.all.type = "checkbox";
+    this.all.checked = ticked;
     all.append(this.all, " change all GANs");
     all.hidden = names.length === 1;
     head.append(pick, all);
     this.root.append(head);
     for (const group of this.schema.groups) {
       const box = make("details");
-      box.open = group !== "Tricks" && group !== "Networks";
+      box.open = open.get(group) ?? (group !== "Tricks" && group !== "Networks");
       box.append(make("summary", "", group));
       for (const field of this.schema.gan.filter((f) => f.group === group)) box.append(this.row(field, gan[field.name]));
       if (group === "Loss") this.penalties(box, gan);
@@ -103,13 +129,13 @@ class GanForm {
     this.root.append(make("p", "toy-hint", "↺ starts the run again; everything else changes while it trains and is marked on the time line."));
   }
 
-  row(field, value, path = field.name) {
+  row(field, value, path = field.name, send = (v) => this.send(path, v, this.all.checked)) {
     let timer = null;
     const row = control(field, value, (v, final) => {
       if (v === null) return;
       if (field.live === false && !final) return;
       clearTimeout(timer);
-      timer = setTimeout(() => this.send(path, v, this.all.checked), final ? 0 : 120);
+      timer = setTimeout(() => send(v), final ? 0 : 120);
     });
     this.rows[path] = row;
     return row;
@@ -122,12 +148,13 @@ class GanForm {
       const title = make("div", "toy-penalty-head", this.schema.regularizers[penalty.name].title);
       const drop = make("button", "toy-x", "×");
       drop.title = "Remove this regularizer";
-      drop.onclick = () => this.send("penalties", this.gan.penalties.filter((_, j) => j !== i), this.all.checked);
+      drop.onclick = () => this.change((list) => list.filter((p) => p.name !== penalty.name));
+      const tune = (key) => (v) => this.tune(penalty.name, key, v);
       title.append(drop);
       item.append(
         title,
-        this.row({ ...this.schema.penalty.weight, name: "weight", live }, penalty.weight, `penalties.${i}.weight`),
-        this.row({ ...this.schema.penalty.interval, name: "interval", live }, penalty.interval, `penalties.${i}.interval`),
+        this.row({ ...this.schema.penalty.weight, name: "weight", live }, penalty.weight, `penalties.${i}.weight`, tune("weight")),
+        this.row({ ...this.schema.penalty.interval, name: "interval", live }, penalty.interval, `penalties.${i}.interval`, tune("interval")),
       );
       box.append(item);
     });
@@ -136,8 +163,8 @@ class GanForm {
     for (const [name, row] of Object.entries(this.schema.regularizers))
       if (!gan.penalties.some((p) => p.name === name)) add.append(new Option(row.title, name));
     add.onchange = () => {
-      const weight = this.schema.regularizers[add.value].weight;
-      this.send("penalties", [...this.gan.penalties, { name: add.value, weight, interval: 1 }], this.all.checked);
+      const added = { name: add.value, weight: this.schema.regularizers[add.value].weight, interval: 1 };
+      this.change((list) => (list.some((p) => p.name === added.name) ? list : [...list, added]));
     };
     box.append(add);
   }

@@ -34,8 +34,9 @@ class Panel {
     this.root.querySelector(".toy-name").onclick = () => on.select(k);
     this.root.querySelector(".toy-remove").onclick = () => on.remove(k);
     this.canvas.onclick = () => on.select(k);
-    this.meter.onclick = () => this.explain(this.meter.title);
-    this.alarm.onclick = () => this.explain(this.alarm.dataset.why);
+    this.meter.onclick = () => this.explain("meter", this.meter.title);
+    this.alarm.onclick = () => this.explain(this.alarm.dataset.why, this.alarm.dataset.why);
+    this.why.onclick = () => (this.why.hidden = true);
     this.cells = document.createElement("canvas");
   }
 
@@ -47,20 +48,20 @@ class Panel {
     this.canvas.setAttribute("aria-label", `Samples of ${text}`);
   }
 
-  explain(text) {
-    const same = !this.why.hidden && this.why.textContent === text;
-    this.why.hidden = same || !text;
+  /** Opens the text under the panel, or closes it if it was this one. It stays while alarms come and go. */
+  explain(about, text) {
+    this.why.hidden = (!this.why.hidden && this.about === about) || !text;
+    this.about = about;
     this.why.textContent = text || "";
   }
 
   /** The newest alarm up to the step on show. */
   warn(alarm) {
     this.alarm.hidden = !alarm;
-    if (!this.why.hidden && this.why.textContent === this.alarm.dataset.why && (!alarm || alarm.why !== this.alarm.dataset.why)) this.why.hidden = true;
     if (!alarm) return;
     this.alarm.textContent = (alarm.tone === "good" ? "✓ " : "⚠ ") + alarm.text;
     this.alarm.className = "toy-alarm " + alarm.tone;
-    this.alarm.dataset.why = alarm.why;
+    this.alarm.dataset.why = `${alarm.text[0].toUpperCase()}${alarm.text.slice(1)}. ${alarm.why}`;
   }
 
   /** In slow motion: whose turn it is. */
@@ -90,12 +91,14 @@ class Panel {
         `Balance is 1 minus the total variation between their shares and the data's. JS divergence ${fixed(gan.js)}, sliced Wasserstein ${fixed(gan.sliced_w)}; ` +
         `D puts ${Math.round(100 * gan.d_wins)} % of (real, fake) pairs in the right order.`
       : `Jensen-Shannon divergence ${fixed(gan.js)} (0: equal, ${Math.LN2.toFixed(3)}: disjoint), sliced Wasserstein distance ${fixed(gan.sliced_w)} in the data's units.`;
+    if (this.about === "meter") this.why.textContent = this.meter.title;
   }
 
   paint(scene, sections) {
     const ratio = window.devicePixelRatio || 1;
     const side = Math.max(80, Math.round(this.canvas.clientWidth * ratio));
     const height = scene.dim === 1 ? Math.round(side * 0.8) : side;
+    this.canvas.style.aspectRatio = scene.dim === 1 ? "5 / 4" : "1";
     if (this.canvas.width !== side || this.canvas.height !== height) {
       this.canvas.width = side;
       this.canvas.height = height;

@@ -12,6 +12,7 @@ class ToyLab {
     this.painted = 0;
     this.charts = new Charts(this.find("charts"));
     this.ganForm = new GanForm(this.find("gan"), schema, (path, value, all) => this.send({ do: "set", path, value, gan: all ? null : this.selected }));
+    this.ganForm.sendTo = (gan, path, value) => this.send({ do: "set", path, value, gan });
     this.ganForm.onpick = (k) => this.select(k);
     this.dataForm = new DataForm(this.find("data"), schema, (command) => this.send(command), (text) => this.toast(text, "error"));
     this.buttons();
@@ -101,9 +102,11 @@ class ToyLab {
     this.find("stage").dataset.count = names.length;
     for (const panel of this.panels) panel.kind = state.view.heat;
     this.panels.forEach((panel, k) => panel.name(names[k], k === this.selected, names.length === 1));
-    this.ganForm.show(state.now[this.selected], this.selected, names);
+    this.ganForm.show(state.now, this.selected, names);
     this.dataForm.show(state.run.data);
     this.showPlaying(state.playing);
+    if (state.playing && this.told) this.toast("", "notice");
+    this.told = false; // that the trainer is stopped
     this.showSpeed(String(state.speed));
     this.find("turn").value = new Set(state.now.map((g) => g.update)).size === 1 ? state.now[0].update : "";
     if (document.activeElement !== this.find("seed") || this.refusedEntry) this.find("seed").value = state.run.seed;
@@ -250,7 +253,7 @@ class ToyLab {
     this.ended = true;
     if (this.state) this.state.playing = false;
     this.showPlaying(false);
-    this.root.dataset.stopped = Date.now();
+    this.told = true;
     this.toast(message.text, "notice");
   }
 
@@ -364,7 +367,8 @@ class ToyLab {
     const box = this.find("toast");
     clearTimeout(this.toasting);
     if (sticky && !text && box.dataset.sticky !== "true") return;
-    if (box.matches(":popover-open")) box.hidePopover(); // once more: above a dialog that opened meanwhile
+    if (box.matches(":popover-open")) box.hidePopover();
+    (this.root.querySelector("dialog[open]") || this.root).append(box); // what lies outside an open dialog is dead
     if (text) box.showPopover();
     box.className = "toy-toast " + kind;
     box.dataset.sticky = sticky;

@@ -98,7 +98,7 @@ class Room:
         process = _context.Process(target=trainer.main, args=(theirs, self.run, self.limits), daemon=True)
         process.start()
         theirs.close()
-        mail: queue.Queue[bytes | None] = queue.Queue(MOST_MAIL)
+        mail: queue.Queue[bytes | None] = queue.Queue()
         self._pipe, self._process, self._mail, self._wanted = ours, process, mail, False
         threading.Thread(target=self._read, args=(ours,), daemon=True).start()
         threading.Thread(target=_write, args=(ours, mail), daemon=True).start()
@@ -132,11 +132,11 @@ class Room:
         """Hands a command to the trainer; what it answers to this command alone goes to `viewer`. Never waits."""
         if self._pipe is None:
             return
-        try:
-            self._mail.put_nowait(json.dumps({**command, "to": viewer.id if viewer else EVERYONE}).encode())
-        except queue.Full:  # it is deep in a long step
-            if viewer:
-                viewer.tell(json.dumps({"type": "error", "text": BUSY}))
+        # a greeting or a wanted frame is never dropped; of those only as many wait as there are viewers
+        if viewer and command.get("do") != "hello" and self._mail.qsize() >= MOST_MAIL:
+            viewer.tell(json.dumps({"type": "error", "text": BUSY}))
+            return
+        self._mail.put(json.dumps({**command, "to": viewer.id if viewer else EVERYONE}).encode())
 
     def want(self) -> None:
         """Asks for a frame, if some viewer is ready and none is asked for yet."""
@@ -236,7 +236,5 @@ def _bury(process: multiprocessing.process.BaseProcess, pipe: Connection, mail: 
     if process.is_alive():
         process.kill()
         process.join()
-    with contextlib.suppress(queue.Empty):  # room for the end mark
-        mail.get_nowait()
     mail.put(None)
     pipe.close()

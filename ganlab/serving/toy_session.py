@@ -1,5 +1,6 @@
 """The 2D lab of one room: takes commands, advances the training, paints frames. Knows no process, no socket."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ganlab.training.script import as_python
 
 SLICE = 0.008  # seconds of training between two looks at the mailbox
 PHASE = 0.9  # seconds that slow motion shows each half of a step
+EVENT = re.compile(r"^events\.\d+\.")
 FARTHEST = 100_000  # steps that a link may ask to be trained before it shows anything
 CLOSE = 25  # steps per second up to which every step is measured
 Reply = dict[str, Any]
@@ -209,7 +211,10 @@ class ToySession:
             raise InvalidInput("gan", f"must be from 0 to {len(self.live.run.gans) - 1}")
         self._whole_step()
         if is_live(path) and self.live.step > 0:
-            return self._change(path, value, gan)
+            try:
+                return self._change(path, value, gan)
+            except InvalidInput as error:  # the visitor knows settings, not events
+                raise InvalidInput(EVENT.sub("", error.field), error.problem) from None
         gans = self._settings()
         chosen = range(len(gans)) if gan is None else [gan]
         gans = tuple(replaced(c, path, value) if k in chosen else c for k, c in enumerate(gans))

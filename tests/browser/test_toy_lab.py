@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from ganlab.run import GanConfig, Run, to_link
+from ganlab.run import GanConfig, Penalty, Run, from_link, to_link
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
@@ -244,6 +244,25 @@ def test_race_grows_and_shrinks(open_page: Open, server: str) -> None:
     page.locator(".toy-remove").first.click()
     expect(page.locator(".toy-panel")).to_have_count(2)
     play(page, 30)
+
+
+def test_regularizers_change_by_name_in_all_gans(open_page: Open, server: str) -> None:
+    r1, gp = Penalty("r1", 1.0), Penalty("wgan_gp", 1.0)
+    small = {"g_width": 8, "d_width": 8, "batch": 32}
+    run = Run(gans=(GanConfig("a", penalties=(r1,), **small), GanConfig("b", penalties=(gp, r1), **small)))  # type: ignore[arg-type]
+    page = open_run(open_page, server, run)
+    page.locator("[data-tab=gan]").click()
+    page.get_by_label("change all GANs").check()
+    weight = page.locator(".toy-penalty input[type=number]").first
+    weight.fill("7")
+    weight.press("Enter")
+    page.locator(".toy-add-penalty").select_option("r2")
+    expect(page.locator(".toy-penalty")).to_have_count(2)
+    expect(page.get_by_label("change all GANs")).to_be_checked()
+    page.get_by_role("button", name="Share", exact=True).click()
+    gans = from_link(page.locator("[data-toy=link]").input_value().split("run=")[1]).gans
+    found = [[(p.name, p.weight) for p in gan.penalties] for gan in gans]
+    assert found == [[("r1", 7.0), ("r2", 1.0)], [("wgan_gp", 1.0), ("r1", 7.0), ("r2", 1.0)]]
 
 
 def test_slow_motion_shows_phase_and_formula(open_page: Open, server: str) -> None:

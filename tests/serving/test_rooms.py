@@ -154,7 +154,14 @@ def test_a_busy_trainer_never_makes_the_server_wait() -> None:
             room.send({"do": "run", "link": "A" * 200_000}, viewer)
         assert time.monotonic() - start < 2.0
         assert any("busy" in str(item) for item in viewer.take())
+        late = Viewer()
+        room.join(late)
+        viewer.ready = True
+        room.want()
         os.kill(room.pid, signal.SIGCONT)
+        got = await drain(late, room, 3.0)
+        assert any(isinstance(item, tuple) for item in got)  # a frame
+        assert any(isinstance(item, dict) and item["type"] == "state" for item in got)
         room.stop()
 
     asyncio.run(scenario())
