@@ -93,11 +93,12 @@ class Painter:
         kinds = [(c.z_dim, c.z_kind) for c in configs]
         if kinds != self._kinds:
             self._kinds = kinds
+            lattices, lines = {kind: _lattice(*kind) for kind in kinds}, {kind: _line(*kind) for kind in kinds}
             self._latents = {
                 "points": self.arena.latents(POINTS),
                 "many": self.arena.latents(MANY, "many"),
-                "lattice": [_lattice(c.z_dim, c.z_kind) for c in configs],
-                "lines": [_line(c.z_dim, c.z_kind) for c in configs],
+                "lattice": [lattices[kind] for kind in kinds],
+                "lines": [lines[kind] for kind in kinds],
             }
         return self._latents
 

@@ -76,9 +76,6 @@ class ToySession:
             end = now + SLICE
             while time.monotonic() < end and self.live.step != self.target:
                 self.live.advance(self.view)
-            if self.live.step == self.target:
-                self.target, self.playing = None, False
-                return None, [self.state()]
         elif now < self._next:
             return self._next - now, []
         elif self.speed == "slow":
@@ -91,6 +88,9 @@ class ToySession:
         self.used += time.monotonic() - now
         self.dirty = True
         self._count(now)
+        if self.live.step == self.target:
+            self.target, self.playing = None, False
+            return None, [self.state()]
         return 0.0, []
 
     def frame(self) -> bytes:

@@ -96,6 +96,16 @@ def test_wrong_commands_say_why_and_change_nothing(message: dict[str, Any], says
     assert (lab.state(), fakes(lab)) == before
 
 
+def test_the_step_that_was_asked_for_is_shown() -> None:
+    lab = session()
+    lab.command({"do": "run", "run": RUN.to_dict(), "step": 30})
+    while lab.playing:
+        lab.dirty = False  # as after a frame was sent
+        lab.tick(time.monotonic())
+    assert lab.live.step == 30
+    assert lab.dirty
+
+
 def test_a_live_change_becomes_an_event_and_replays_the_same() -> None:
     lab = trained(70)
     lab.command({"do": "set", "path": "lr_d", "value": 0.01, "gan": 0})
