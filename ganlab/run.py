@@ -5,6 +5,7 @@ import binascii
 import functools
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from ganlab.losses import LOSSES
 from ganlab.networks.mlp import ACTIVATIONS, D_NORMS, G_NORMS, MINIBATCH
 from ganlab.regularizers import REGULARIZERS
 
+Edit = dict[str, Any]  # a penalty, or a part of one, as JSON
 MOST_GANS = 8
 MOST_EVENTS = 1000
 MOST_WEIGHTS = 4_000_000  # parameters of all GANs of a run
@@ -219,3 +221,24 @@ def from_link(text: str) -> Run:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput("link", "is damaged or cut off; copy the whole of it again") from None
+
+
+def _added(penalties: list[Edit], name: str, change: Edit) -> list[Edit]:
+    row = {"name": name, "weight": REGULARIZERS[name].weight, "interval": 1}
+    return penalties if any(p["name"] == name for p in penalties) else [*penalties, row]
+
+
+def _removed(penalties: list[Edit], name: str, change: Edit) -> list[Edit]:
+    return [p for p in penalties if p["name"] != name]
+
+
+def _tuned(penalties: list[Edit], name: str, change: Edit) -> list[Edit]:
+    return [{**p, **change} if p["name"] == name else p for p in penalties]
+
+
+# edits of a GAN's list of penalties (JSON) that find a penalty by its name
+PENALTY_EDITS: dict[str, Callable[[list[Edit], str, Edit], list[Edit]]] = {
+    "add": _added,
+    "remove": _removed,
+    "tune": _tuned,
+}

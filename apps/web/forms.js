@@ -79,25 +79,9 @@ class GanForm {
     this.refused = false;
   }
 
-  /** Changes the list of regularizers of the chosen GAN, or of all, each from its own list. */
-  change(edit) {
-    for (const [k, gan] of this.gans.entries()) {
-      if (k !== this.k && !(this.all.checked && this.gans.length > 1)) continue;
-      const list = edit(gan.penalties);
-      if (JSON.stringify(list) === JSON.stringify(gan.penalties)) continue;
-      gan.penalties = list; // at once: the next edit may come before the server's answer
-      this.sendTo(k, "penalties", list);
-    }
-  }
-
-  /** Changes one number of a regularizer, found by its name, of the chosen GAN or of all that have it. */
-  tune(name, key, value) {
-    for (const [k, gan] of this.gans.entries()) {
-      const i = gan.penalties.findIndex((p) => p.name === name);
-      if (i < 0 || (k !== this.k && !this.all.checked)) continue;
-      gan.penalties[i] = { ...gan.penalties[i], [key]: value };
-      this.sendTo(k, `penalties.${i}.${key}`, value);
-    }
+  /** Asks for one edit of a regularizer, by its name, in the chosen GAN or all: the server knows the newest settings. */
+  regularize(edit, name, more = {}) {
+    this.command({ do: "regularize", edit, name, gan: this.all.checked ? null : this.k, ...more });
   }
 
   build(gan, k, names) {
@@ -148,8 +132,8 @@ class GanForm {
       const title = make("div", "toy-penalty-head", this.schema.regularizers[penalty.name].title);
       const drop = make("button", "toy-x", "×");
       drop.title = "Remove this regularizer";
-      drop.onclick = () => this.change((list) => list.filter((p) => p.name !== penalty.name));
-      const tune = (key) => (v) => this.tune(penalty.name, key, v);
+      drop.onclick = () => this.regularize("remove", penalty.name);
+      const tune = (key) => (v) => this.regularize("tune", penalty.name, { setting: key, value: v });
       title.append(drop);
       item.append(
         title,
@@ -162,10 +146,7 @@ class GanForm {
     add.append(new Option("+ add a regularizer…", ""));
     for (const [name, row] of Object.entries(this.schema.regularizers))
       if (!gan.penalties.some((p) => p.name === name)) add.append(new Option(row.title, name));
-    add.onchange = () => {
-      const added = { name: add.value, weight: this.schema.regularizers[add.value].weight, interval: 1 };
-      this.change((list) => (list.some((p) => p.name === added.name) ? list : [...list, added]));
-    };
+    add.onchange = () => this.regularize("add", add.value);
     box.append(add);
   }
 }

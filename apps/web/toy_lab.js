@@ -12,7 +12,7 @@ class ToyLab {
     this.painted = 0;
     this.charts = new Charts(this.find("charts"));
     this.ganForm = new GanForm(this.find("gan"), schema, (path, value, all) => this.send({ do: "set", path, value, gan: all ? null : this.selected }));
-    this.ganForm.sendTo = (gan, path, value) => this.send({ do: "set", path, value, gan });
+    this.ganForm.command = (command) => this.send(command);
     this.ganForm.onpick = (k) => this.select(k);
     this.dataForm = new DataForm(this.find("data"), schema, (command) => this.send(command), (text) => this.toast(text, "error"));
     this.buttons();
@@ -34,7 +34,7 @@ class ToyLab {
   }
 
   send(command) {
-    if (this.ended && ["step", "fork", "scrub", "set", "view", "branch", "film", "points", "python"].includes(command.do))
+    if (this.ended && ["step", "fork", "scrub", "set", "regularize", "view", "branch", "film", "points", "python"].includes(command.do))
       return this.toast("The trainer is stopped; press Play to start the run again.", "error");
     if (this.watching) return this.toast("You are watching this run; only the one who opened it can change it.", "error");
     this.link.send(command);

@@ -11,8 +11,9 @@ from ganlab.data.toy2d import DataConfig
 from ganlab.data.uploads import read_drawing
 from ganlab.losses import LOSSES
 from ganlab.presets import EXPERIMENTS, PRESETS
+from ganlab.regularizers import REGULARIZERS
 from ganlab.render.film import film
-from ganlab.run import MOST_GANS, GanConfig, Run, from_link, is_live, to_link
+from ganlab.run import MOST_GANS, PENALTY_EDITS, GanConfig, Run, from_link, is_live, to_link
 from ganlab.serving.branch import CHARTED, Branch
 from ganlab.serving.frames import View, unpack
 from ganlab.serving.limits import Limits
@@ -220,6 +221,20 @@ class ToySession:
         gans = tuple(replaced(c, path, value) if k in chosen else c for k, c in enumerate(gans))
         return self._restart(self._anew(gans=gans), f"{path.replace('_', ' ')} was changed")
 
+    def _regularize(self, message: Reply) -> list[Reply]:
+        """Adds, removes or tunes one regularizer by its name: where it stands differs from GAN to GAN."""
+        name, edit, gan = message.get("name"), message.get("edit"), message.get("gan")
+        if not isinstance(name, str) or name not in REGULARIZERS or edit not in PENALTY_EDITS:
+            raise InvalidInput("regularizer", "there is no such regularizer or edit")
+        now = self._settings() if self.scrubbed is None else self.live.run.gans_at(self.scrubbed[0])
+        replies: list[Reply] = []
+        for k, config in enumerate(now):
+            before = config.to_dict(full=True)["penalties"]
+            after = PENALTY_EDITS[edit](before, name, {str(message.get("setting")): message.get("value")})
+            if after != before and gan in (None, k):
+                replies += self._set({"path": "penalties", "value": after, "gan": k})
+        return replies or [self.state()]
+
     def _change(self, path: str, value: object, gan: int | None) -> list[Reply]:
         """A change while it trains; one made while looking at an earlier step branches off there."""
         if self.scrubbed is None:
@@ -363,6 +378,7 @@ COMMANDS: dict[str, Callable[[ToySession, Reply], list[Reply]]] = {
     "step": ToySession._step,
     "speed": ToySession._speed,
     "set": ToySession._set,
+    "regularize": ToySession._regularize,
     "run": ToySession._run,
     "experiment": ToySession._experiment,
     "data": ToySession._data,

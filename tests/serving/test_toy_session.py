@@ -67,6 +67,8 @@ def test_playing_advances_and_pausing_holds() -> None:
         ({"do": "set", "path": None, "value": 1}, "path"),
         ({"do": "set", "path": "lr_d", "value": 0.1, "gan": 5}, "gan"),
         ({"do": "set", "path": "penalties", "value": [{"name": "evil"}]}, "evil"),
+        ({"do": "regularize", "edit": "add", "name": "evil"}, "no such regularizer"),
+        ({"do": "regularize", "edit": "burn", "name": "r1"}, "or edit"),
         ({"do": "run", "run": {"gans": []}}, "from 1 to 8 GANs"),
         ({"do": "run", "run": {"gans": [{}] * 9}}, "at most 8"),
         ({"do": "run", "run": []}, "object"),
@@ -209,6 +211,21 @@ def test_what_is_looked_at_can_be_seen_in_another_view() -> None:
     assert "arrows" in sections
     assert header["step"] == 120
     assert fakes(lab) == before
+
+
+@pytest.mark.parametrize("steps", [0, 10])
+def test_regularizers_are_edited_by_name_in_one_gan_or_all(steps: int) -> None:
+    small = {"g_width": 8, "d_width": 8, "batch": 32}
+    lists = ((Penalty("r1", 1.0),), (Penalty("wgan_gp", 1.0), Penalty("r1", 1.0)))
+    run = Run(gans=tuple(GanConfig(f"gan {i}", penalties=p, **small) for i, p in enumerate(lists)))  # type: ignore[arg-type]
+    lab = trained(steps, run)
+    edits = ({"edit": "tune", "name": "r1", "setting": "weight", "value": 7.0}, {"edit": "add", "name": "r2"})
+    for edit in (*edits, {"edit": "remove", "name": "wgan_gp"}, {"edit": "remove", "name": "r1", "gan": 0}):
+        lab.command({"do": "regularize", **edit})
+    found = [[(p.name, p.weight) for p in c.penalties] for c in lab.live.training.arena.configs]
+    assert found == [[("r2", 1.0)], [("r1", 7.0), ("r2", 1.0)]]
+    with pytest.raises(InvalidInput, match="weight"):
+        lab.command({"do": "regularize", "edit": "tune", "name": "r2", "setting": "weight", "value": -1})
 
 
 def test_a_paused_setting_can_be_changed_to_and_fro() -> None:
