@@ -47,8 +47,11 @@ class Knob:
 
 
 def knob(default: Any, help: str, **spec: Any) -> Any:
-    """A dataclass field with a default and a `Knob`."""
-    return dataclasses.field(default=default, metadata={"knob": Knob(help, **spec)})
+    """A dataclass field with a default (a function is called for it, each time) and a `Knob`."""
+    metadata = {"knob": Knob(help, **spec)}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 C = TypeVar("C", bound="Config")
@@ -67,7 +70,10 @@ class Config:
     @classmethod
     def from_dict(cls: type[C], data: Any) -> C:
         """The settings that `data` (parsed JSON) describes; unknown keys and wrong values raise `InvalidInput`."""
-        return typing.cast(C, _build(cls, data, cls.__name__))
+        try:
+            return typing.cast(C, _build(cls, data, cls.__name__))
+        except RecursionError:
+            raise InvalidInput(cls.__name__, "is nested far too deeply") from None
 
     @classmethod
     def from_json(cls: type[C], text: str) -> C:
@@ -85,7 +91,8 @@ class Config:
         out = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if full or value != field.default:
+            default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+            if full or value != default:
                 out[field.name] = _plain(value, full)
         return out
 
@@ -129,6 +136,10 @@ def _plain(value: Any, full: bool) -> Any:
 
 def _build(hint: Any, data: Any, name: str) -> Any:
     """`data` (parsed JSON) as a value of type `hint`, one level of checking left to the dataclass itself."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        if data is None:
+            return None
+        return _build(next(a for a in typing.get_args(hint) if a is not type(None)), data, name)
     if isinstance(hint, type) and issubclass(hint, Config):
         if not isinstance(data, Mapping):
             raise InvalidInput(name, "must be an object with named settings")

@@ -1,0 +1,72 @@
+"""FIR resampling by powers of two, as upfirdn (upsample, filter, downsample) of Karras et al. 2020, appendix B.
+
+In plain torch and differentiable; a filter is a 1D or 2D tensor of taps that sum to 1.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Pads = tuple[int, int, int, int]  # left, right, top, bottom; negative ones crop
+
+
+def make_filter(taps: Sequence[float]) -> Tensor:
+    """Taps as a filter that sums to 1: the outer product [n, n] of a short one, itself [n] from 8 taps on."""
+    f = torch.tensor(list(taps), dtype=torch.float32)
+    if f.ndim == 1 and len(f) < 8:
+        f = f.outer(f)
+    return f / f.sum()
+
+
+def upfirdn2d(
+    x: Float[Tensor, "n c h w"], f: Tensor, up: int = 1, down: int = 1, pads: Pads = (0, 0, 0, 0), gain: float = 1.0
+) -> Float[Tensor, "n c h2 w2"]:
+    """Inserts up - 1 zeros after each pixel, pads, convolves with `f`, keeps every down-th pixel."""
+    n, c, h, w = x.shape
+    if up > 1:
+        x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
+    x = F.pad(x, pads)
+    taps = (f * gain ** (f.ndim / 2)).flip(tuple(range(f.ndim))).to(x.dtype)  # a convolution, not a correlation
+    if f.ndim == 1:
+        x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(c, -1, -1, -1), groups=c)
+        x = F.conv2d(x, taps.view(1, 1, -1, 1).expand(c, -1, -1, -1), groups=c)
+    else:
+        x = F.conv2d(x, taps.expand(c, 1, -1, -1), groups=c)
+    return x[:, :, ::down, ::down]
+
+
+def upsample2d(x: Float[Tensor, "n c h w"], f: Tensor) -> Float[Tensor, "n c h2 w2"]:
+    """Twice as large, brightness kept."""
+    n = f.shape[-1]
+    first, last = (n + 1) // 2, (n - 2) // 2
+    return upfirdn2d(x, f, up=2, pads=(first, last, first, last), gain=4)
+
+
+def downsample2d(x: Float[Tensor, "n c h w"], f: Tensor) -> Float[Tensor, "n c h2 w2"]:
+    """Half as large."""
+    n = f.shape[-1]
+    first, last = (n - 1) // 2, (n - 2) // 2
+    return upfirdn2d(x, f, down=2, pads=(first, last, first, last))
+
+
+def conv_up2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor) -> Float[Tensor, "n o h2 w2"]:
+    """Transposed convolution with stride 2, then the filter: twice as large."""
+    k, n = weight.shape[-1], f.shape[-1]
+    if k == 1:
+        return upsample2d(F.conv2d(x, weight), f)
+    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + k - 2, 2w + k - 2]
+    first = k // 2 + (n + 1) // 2 - (k - 1)
+    last = k // 2 + (n - 2) // 2 - (k - 2)
+    return upfirdn2d(x, f, pads=(first, last, first, last), gain=4)
+
+
+def conv_down2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor) -> Float[Tensor, "n o h2 w2"]:
+    """The filter, then a convolution with stride 2: half as large."""
+    k, n = weight.shape[-1], f.shape[-1]
+    if k == 1:
+        return F.conv2d(downsample2d(x, f), weight)
+    first, last = k // 2 + (n - 1) // 2, k // 2 + (n - 2) // 2
+    return F.conv2d(upfirdn2d(x, f, pads=(first, last, first, last)), weight, stride=2)

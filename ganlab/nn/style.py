@@ -1,0 +1,154 @@
+"""Layers that the style-based generators and their discriminators share: equalized learning rate, modulation."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganlab.nn.resample import conv_down2d, conv_up2d, make_filter
+
+BLUR = (1, 3, 3, 1)
+
+
+def normalize_2nd_moment(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Each row scaled to a mean square of 1 (Karras et al. 2018, sec. 4.2)."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def activate(x: Tensor, activation: str, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+    """The activation times its own gain and `gain`, then clamped to +-clamp * gain."""
+    function, own = ACTIVATIONS[activation]
+    x = function(x)
+    if own * gain != 1.0:
+        x = x * (own * gain)
+    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+
+
+class FullyConnectedLayer(nn.Module):
+    """A linear layer whose weights are stored as N(0, 1) / lr_multiplier and scaled as they are used."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        activation: str = "linear",
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], float(bias_init))) if bias else None
+        self.weight_gain = lr_multiplier / math.sqrt(in_features) if in_features else 0.0
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+        bias = None if self.bias is None else self.bias * self.bias_gain
+        return activate(F.linear(x, self.weight * self.weight_gain, bias), self.activation)
+
+
+class Conv2dLayer(nn.Module):
+    """A convolution with equalized learning rate; `up` or `down` 2 resample with the filter."""
+
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        bias: bool = True,
+        activation: str = "linear",
+        up: int = 1,
+        down: int = 1,
+        resample_filter: Sequence[float] = BLUR,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.up, self.down, self.activation, self.conv_clamp = up, down, activation, conv_clamp
+        self.register_buffer("resample_filter", make_filter(resample_filter))
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
+
+    def forward(self, x: Float[Tensor, "n i h w"], gain: float = 1.0) -> Float[Tensor, "n o h2 w2"]:
+        weight = self.weight * self.weight_gain
+        if self.up > 1:
+            x = conv_up2d(x, weight, self.resample_filter)
+        elif self.down > 1:
+            x = conv_down2d(x, weight, self.resample_filter)
+        else:
+            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        if self.bias is not None:
+            x = x + self.bias.view(-1, 1, 1)
+        return activate(x, self.activation, gain, self.conv_clamp)
+
+
+class MinibatchStdLayer(nn.Module):
+    """Appends the standard deviation over groups of the minibatch as channels (Karras et al. 2018, sec. 3)."""
+
+    def __init__(self, group_size: int | None, num_channels: int = 1) -> None:
+        super().__init__()
+        self.group_size, self.num_channels = group_size, num_channels
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h w"]:
+        n, c, h, w = x.shape
+        most = n if self.group_size is None else min(self.group_size, n)
+        group = next(size for size in range(most, 0, -1) if n % size == 0)
+        y = x.reshape(group, -1, self.num_channels, c // self.num_channels, h, w)
+        y = (y - y.mean(0)).square().mean(0)  # [n / group, F, c / F, h, w]
+        y = (y + 1e-8).sqrt().mean((2, 3, 4))  # [n / group, F]
+        return torch.cat([x, y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)], 1)
+
+
+def demodulation(weight: Float[Tensor, "o i k k"], styles: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+    """1 / norm of each output channel's modulated weights (Karras et al. 2020, eq. 3)."""
+    return (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
+
+
+def modulated_conv2d(
+    x: Float[Tensor, "n i h w"],
+    weight: Float[Tensor, "o i k k"],
+    styles: Float[Tensor, "n i"],
+    demodulate: bool = True,
+    up: int = 1,
+    resample_filter: Tensor | None = None,
+) -> Float[Tensor, "n o h2 w2"]:
+    """Convolution whose weights are scaled by `styles` per input channel (Karras et al. 2020, sec. 2.2).
+
+    Scaling the weights of each sample is the same as scaling its input channels, and demodulating them the same as
+    scaling its output channels: so one convolution serves the whole batch.
+    """
+    x = x * styles[:, :, None, None]
+    if up > 1:
+        assert resample_filter is not None
+        x = conv_up2d(x, weight, resample_filter)
+    else:
+        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    return x * demodulation(weight, styles)[:, :, None, None] if demodulate else x
+
+
+def _linear(x: Tensor) -> Tensor:
+    return x
+
+
+def _lrelu(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2)
+
+
+# name -> (function, gain that keeps the variance)
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    "linear": (_linear, 1.0),
+    "relu": (F.relu, math.sqrt(2)),
+    "lrelu": (_lrelu, math.sqrt(2)),
+    "tanh": (torch.tanh, 1.0),
+    "sigmoid": (torch.sigmoid, 1.0),
+    "elu": (F.elu, 1.0),
+    "selu": (F.selu, 1.0),
+    "softplus": (F.softplus, 1.0),
+    "swish": (F.silu, math.sqrt(2)),
+}
