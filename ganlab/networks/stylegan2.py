@@ -286,7 +286,7 @@ class DiscriminatorBlock(nn.Module):
         self.architecture = architecture
         self.register_buffer("resample_filter", make_filter(resample_filter))
         options: dict[str, Any] = {"activation": activation, "conv_clamp": conv_clamp}
-        fir = {"resample_filter": resample_filter}
+        fir: dict[str, Any] = {"resample_filter": resample_filter}
         if in_channels == 0 or architecture == "skip":
             self.fromrgb = Conv2dLayer(img_channels, tmp_channels, 1, **options)
         self.conv0 = Conv2dLayer(tmp_channels, tmp_channels, 3, **options)

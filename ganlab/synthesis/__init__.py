@@ -1,0 +1,6 @@
+"""Recipe to picture, fast: lowered to a style and a noise map per layer, restarted at the first layer that differs."""
+
+from ganlab.synthesis.renderer import Cancelled, Picture, Renderer, to_pixels
+from ganlab.synthesis.store import Memory
+
+__all__ = ["Cancelled", "Memory", "Picture", "Renderer", "to_pixels"]

@@ -1,0 +1,264 @@
+"""Recipes in, pictures out: `Renderer` holds one model, restarts at the first layer that differs, batches visitors."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ganlab.config import InvalidInput
+from ganlab.networks import stylegan2
+from ganlab.recipe import Noise, Recipe
+from ganlab.synthesis.engine import Engine
+from ganlab.synthesis.latents import Latents
+from ganlab.synthesis.noise import NoiseMaps
+from ganlab.synthesis.store import LIMIT, Memory, Store
+
+MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
+BANDS = ((8, "coarse"), (32, "middle"), (1 << 20, "fine"))  # up to this resolution
+Pixels = npt.NDArray[np.uint8]
+Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
+
+
+class Cancelled(Exception):
+    """The one who asked for it wants it no more."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture and how it came about."""
+
+    image: Pixels  # [H, W, 3]
+    start: int  # step of the network that the computation began with; the number of steps if all was there already
+    start_name: str  # its name, "64x64 conv1"; "nothing" if all was there
+    ms: float  # time of computation; a batch's is divided among its pictures
+    preview: bool  # whether it is the small early one
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A recipe as the network sees it."""
+
+    ws: Tensor  # [num_ws, w_dim]
+    noise: Noise
+    keys: list[Hashable]  # per step; equal keys, and equal ones before it, mean an equal result
+
+
+class Renderer:
+    """One read-only model. To be used by one thread at a time; what belongs to a viewer stands in its `Memory`."""
+
+    def __init__(
+        self,
+        G: nn.Module,
+        name: str = "",
+        sha256: str = "",
+        title: str = "",
+        classes: Sequence[str] = (),
+        precision: str = "fp32",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not isinstance(G, stylegan2.Generator):
+            raise InvalidInput(
+                "model", f"is a {type(G).__module__.split('.')[-1]} network, which the labs cannot render yet"
+            )
+        self.G = G.to(device).eval().requires_grad_(False)
+        self.name, self.sha256, self.title, self.classes = name, sha256, title or name, tuple(classes)
+        self.engine = Engine(G.synthesis, precision, device)
+        self.steps = self.engine.steps
+        self.latents = Latents(G.mapping, G.z_dim, G.c_dim, G.w_dim, G.num_ws)
+        self.noise = NoiseMaps(G.synthesis.layers())
+        self._rooms: dict[int, Store] = {}  # for pictures without a memory, by how many are made at once
+
+    def facts(self) -> dict[str, Any]:
+        """What a lab needs to know of the model, in JSON types."""
+        G, engine = self.G, self.engine
+        convs = [step for step in self.steps if step.kind == "conv"]
+        last = self.steps[-1]
+        rows = [{"row": s.row, "name": s.name, "resolution": s.resolution, "band": band(s.resolution)} for s in convs]
+        rows.append({"row": last.row, "name": last.name, "resolution": last.resolution, "band": band(last.resolution)})
+        layers = self.noise.layers
+        return {
+            "name": self.name,
+            "title": self.title,
+            "sha256": self.sha256,
+            "family": "StyleGAN2",
+            "resolution": G.img_resolution,
+            "channels": G.img_channels,
+            "num_ws": engine.num_ws,
+            "w_dim": G.w_dim,
+            "z_dim": G.z_dim,
+            "c_dim": G.c_dim,
+            "classes": list(self.classes),
+            "rows": rows,
+            "noises": [
+                {"index": i, "name": s.name, "resolution": s.resolution, "strength": float(layers[i].noise_strength)}
+                for i, s in enumerate(convs)
+                if layers[i].use_noise
+            ],
+            "layers": [
+                {"index": i, "name": s.name, "resolution": s.resolution, "channels": s.channels}
+                for i, s in enumerate(self.steps)
+            ],
+        }
+
+    def lower(self, recipe: Recipe) -> Lowered:
+        """The recipe for this model; what does not fit it raises `InvalidInput`."""
+        if recipe.sha256 and self.sha256 and recipe.sha256 != self.sha256:
+            raise InvalidInput(
+                "model", f"this recipe was made with another {recipe.model or 'model'} than the one at hand"
+            )
+        self.noise.check(recipe.noise)
+        ws = self.latents.ws(recipe)
+        styles = [row.tobytes() for row in ws.numpy()]
+        noises = self.noise.keys(recipe.noise)
+        keys: list[Hashable] = [
+            (styles[s.row], noises[s.row]) if s.kind == "conv" else styles[s.row] for s in self.steps
+        ]
+        return Lowered(ws, recipe.noise, keys)
+
+    @torch.inference_mode()
+    def pictures(
+        self,
+        recipes: Sequence[Recipe],
+        memory: Sequence[Memory | None] | None = None,
+        preview: int | None = None,
+        exact: bool = True,
+    ) -> list[Picture]:
+        """The picture of each recipe.
+
+        memory: for each recipe what its viewer's last picture left; it is begun at the first layer that differs.
+        preview: longest side of an early low-resolution picture, which the skip architecture has; larger: the full one.
+        exact: each picture by itself, so that its pixels do not depend on the others. Computed together, which is
+        faster, sums come in another order and a few pixels may differ by one level.
+        """
+        lowered = [self.lower(recipe) for recipe in recipes]
+        memories = [m or Memory(0) for m in (memory if memory is not None else [None] * len(recipes))]
+        stop = self._stop(preview)
+        starts = [0 if exact and not m.exact else self._start(m, low, stop) for m, low in zip(memories, lowered)]
+        most = 1 if exact else self._together(stop)
+        out: dict[int, Picture] = {}
+        for start in sorted(set(starts)):
+            group = [k for k, s in enumerate(starts) if s == start]
+            for first in range(0, len(group), most):
+                part = group[first : first + most]
+                keep = memory is not None and any(memory[k] is not None for k in part)
+                made = self._make([lowered[k] for k in part], [memories[k] for k in part], start, stop, keep)
+                out.update(zip(part, made))
+        return [out[k] for k in range(len(recipes))]
+
+    @torch.inference_mode()
+    def image(self, recipe: Recipe, stop: int | None = None) -> Tensor:
+        """The image [C, H, W], about in [-1, 1], not rounded to pixels."""
+        low = self.lower(recipe)
+        return self.engine.run(low.ws[None], self._maps([low]), self._room(1), stop=stop)[0].clone()
+
+    @torch.inference_mode()
+    def activations(self, recipe: Recipe, layer: int) -> Tensor:
+        """What a layer (an index of `facts()["layers"]`) makes, [C, H, W]."""
+        if not 0 <= layer < len(self.steps):
+            raise InvalidInput("layer", f"must be from 0 to {len(self.steps) - 1}")
+        low, store = self.lower(recipe), Store(1 << 40)
+        image = min(i for i, s in enumerate(self.steps) if s.kind == "rgb" and i >= layer)
+        self.engine.run(low.ws[None], self._maps([low]), store, stop=image)
+        made = store.get(layer)[0]
+        return made[:, 1:-1, 1:-1] if self.steps[layer].kind == "conv" else made
+
+    def noise_map(self, recipe: Recipe, draws: int = 32, tick: Tick | None = None) -> npt.NDArray[np.float32]:
+        """Standard deviation of each pixel over draws of the noise, [H, W], mean over channels, images in [-1, 1].
+
+        Pinned layers stay as they are (Karras et al. 2019, fig. 4).
+        """
+        shape = (self.G.img_channels, self.G.img_resolution, self.G.img_resolution)
+        total, squares = np.zeros(shape), np.zeros(shape)
+        for k in range(draws):
+            if tick is not None and not tick(k, draws):
+                raise Cancelled
+            noise = Noise.from_dict({**recipe.noise.to_dict(), "mode": "random", "seed": k})
+            image = self.image(Recipe.from_dict({**recipe.to_dict(), "noise": noise.to_dict()})).double().cpu().numpy()
+            total, squares = total + image, squares + image**2
+        variance = squares / draws - (total / draws) ** 2
+        result: npt.NDArray[np.float32] = np.sqrt(np.maximum(variance, 0)).mean(0).astype(np.float32)
+        return result
+
+    def _stop(self, preview: int | None) -> int:
+        """The step to end with."""
+        ends = [i for i, s in enumerate(self.steps) if s.kind == "rgb"]
+        small = [i for i in ends if preview is not None and self.steps[i].resolution <= preview]
+        return small[-1] if small else ends[-1]
+
+    def _start(self, memory: Memory, low: Lowered, stop: int) -> int:
+        """The first step that must be made again."""
+        if memory.owner is not self.engine:
+            return 0
+        same = 0
+        for old, new in zip(memory.keys, low.keys):
+            if old != new:
+                break
+            same += 1
+        if same > stop:
+            return stop + 1
+        return self.engine.entry(same, memory.store)
+
+    def _together(self, stop: int) -> int:
+        per_picture = 4 * sum(s.channels * s.resolution**2 for s in self.steps[: stop + 1])
+        return max(1, MOST_TOGETHER // per_picture)
+
+    def _make(self, lowered: list[Lowered], memories: list[Memory], start: int, stop: int, keep: bool) -> list[Picture]:
+        began = time.perf_counter()
+        n, stores = len(lowered), [memory.store for memory in memories]
+        store = self._room(n) if not keep else stores[0] if n == 1 else Store(sum(m.limit for m in memories))
+        if keep and n > 1:
+            store.gather(stores, {*self.engine.needs(start), stop} if start > stop else self.engine.needs(start))
+        if start <= stop:
+            ws = torch.stack([low.ws for low in lowered]).to(self.engine.device)
+            pixels = to_pixels(self.engine.run(ws, self._maps(lowered), store, start, stop))
+        else:
+            pixels = to_pixels(store.get(stop))
+        if keep and n > 1:
+            store.scatter(stores, range(start, stop + 1))
+        if keep and start <= stop:
+            for memory, low in zip(memories, lowered):
+                memory.owner, memory.keys = self.engine, low.keys[: stop + 1]
+                memory.exact = n == 1 and (start == 0 or memory.exact)
+        ms = (time.perf_counter() - began) * 1000 / n
+        name = self.steps[start].name if start <= stop else "nothing"
+        preview = stop < len(self.steps) - 1
+        return [Picture(p, start if start <= stop else len(self.steps), name, ms, preview) for p in pixels]
+
+    def _maps(self, lowered: list[Lowered]) -> list[Tensor | None]:
+        """The noise inputs of a batch, one entry a convolution."""
+        count = len(self.noise.layers)
+        return [self._map(lowered, i) for i in range(count)]
+
+    def _map(self, lowered: list[Lowered], index: int) -> Tensor | None:
+        maps = [self.noise.map(low.noise, index) for low in lowered]
+        given = [m for m in maps if m is not None]
+        if not given:
+            return None
+        if len(maps) == 1 or all(m is maps[0] for m in maps):
+            return maps[0]
+        return torch.stack([torch.zeros_like(given[0]) if m is None else m for m in maps])[:, None]
+
+    def _room(self, n: int) -> Store:
+        """Memory for pictures that nobody keeps."""
+        if n not in self._rooms:
+            self._rooms.clear()
+            self._rooms[n] = Store(LIMIT, self.engine.device)
+        return self._rooms[n]
+
+
+def to_pixels(image: Tensor) -> list[Pixels]:
+    """Images [N, C, H, W] in [-1, 1] as N arrays [H, W, 3]: grey is repeated, of more than 3 channels 3 are shown."""
+    if image.shape[1] < 3:
+        image = image[:, :1].expand(-1, 3, -1, -1)
+    rounded = (image[:, :3] * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+    return list(rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+
+def band(resolution: int) -> str:
+    """Coarse up to 8 px, middle up to 32, fine above (Karras et al. 2019, sec. 3.1)."""
+    return next(name for most, name in BANDS if resolution <= most)
