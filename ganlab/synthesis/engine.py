@@ -7,7 +7,7 @@ than the arithmetic of a 1024 px layer.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganlab.networks.stylegan2 import HALF, SynthesisBlock, SynthesisLayer, SynthesisNetwork
-from ganlab.synthesis.kernels import Direct, Up
+from ganlab.synthesis.kernels import Direct, Up, as_2d
 from ganlab.synthesis.store import Store
 from ganlab.synthesis.winograd import AVAILABLE, Winograd
 
 BAND = 4 << 20  # bytes of a band's output; a few bands fit into a core's share of the cache
-WINOGRAD_WEIGHTS = 128 * 128  # channels in x out from which tiles pay
-WINOGRAD_SIDES = (16, 256)  # and the sizes of the picture
+# where tiles pay: from so many channels in x out, and in which sizes of the picture; tiles are always float32
+WINOGRAD = {torch.float32: (128 * 128, 16, 256), torch.bfloat16: (512 * 512, 32, 64), torch.float16: (1 << 40, 0, 0)}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 LINEAR, LRELU = 1.0, 0.2  # slopes of the two activations that layers have
 
 
@@ -125,19 +126,20 @@ class ConvStep:
         self.shortcut: tuple[SynthesisBlock, int] | None = None
         self.resolution, self.up = layer.resolution, layer.up
         weight = layer.weight.detach()
-        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.squares = weight.square().sum((2, 3)).T.contiguous()  # [i, o], for demodulation
         self.out_channels, self.in_channels = weight.shape[:2]
         self.slope = {"linear": LINEAR, "lrelu": LRELU}[layer.activation]
-        self.conv = _convolution(layer, weight, self.dtype)
+        self.conv = _convolution(layer, weight, DTYPES[precision])
+        self.conv_dtype = self.conv.dtype
 
     def __call__(self, w: Tensor, noise: Tensor | None, store: Store, i: int) -> None:
         layer = self.layer
         styles = layer.affine(w)  # [n, i]
-        gain = (math.sqrt(2) if self.slope == LRELU else 1.0) * (HALF if self.shortcut else 1.0)
+        half = HALF if self.shortcut else 1.0
+        gain = half * (math.sqrt(2) if self.slope == LRELU else 1.0)
         scale = (styles.square() @ self.squares + 1e-8).rsqrt() * gain  # [n, o]
         bias = (layer.bias * gain).view(1, -1, 1, 1)
-        clamp = None if layer.conv_clamp is None else layer.conv_clamp * gain
+        clamp = None if layer.conv_clamp is None else layer.conv_clamp * half
         x = self._input(len(w), store)  # [n, i, h + 2, w + 2]
         out = store.padded(i, len(w), self.out_channels, self.resolution)
         for n, first, last in self._bands(len(w)):
@@ -167,9 +169,10 @@ class ConvStep:
     def _convolved(self, x: Tensor, styles: Tensor, first: int, last: int) -> Tensor:
         """The convolution of input rows first .. last of features that have a border, in float32."""
         if self.up == 1:
-            return self.conv((x[:, :, first : last + 2] * styles).to(self.dtype)).float()
-        top, bottom = max(first - 1, 0), min(last + 1, x.shape[2] - 2)  # one row more where there is one
-        y = self.conv((x[:, :, 1 + top : 1 + bottom, 1:-1] * styles).to(self.dtype))
+            return self.conv((x[:, :, first : last + 2] * styles).to(self.conv_dtype)).float()
+        assert isinstance(self.conv, Up)
+        top, bottom = max(first - self.conv.halo, 0), min(last + self.conv.halo, x.shape[2] - 2)
+        y = self.conv((x[:, :, 1 + top : 1 + bottom, 1:-1] * styles).to(self.conv_dtype))
         return y[:, :, 2 * (first - top) : 2 * (last - top)].float()
 
     def _bands(self, n: int) -> Iterator[tuple[slice, int, int]]:
@@ -200,9 +203,11 @@ class RgbStep:
     def __init__(self, block: SynthesisBlock, row: int, source: int, image: int | None) -> None:
         self.block, self.row, self.source, self.image = block, row, source, image
         self.resolution = block.resolution
-        taps = block.resample_filter
+        taps = as_2d(block.resample_filter)
         channels = block.torgb.weight.shape[0]
         self.kernel = (taps * 4).expand(channels, 1, -1, -1).contiguous()  # a transposed convolution flips it itself
+        first = len(taps) - 1 - (len(taps) + 1) // 2
+        self.inside = slice(first, first + block.resolution)  # what of the transposed convolution is the image
 
     def sources(self) -> list[int]:
         """The steps whose results it reads."""
@@ -222,15 +227,15 @@ class RgbStep:
         if torgb.conv_clamp is not None:
             out.clamp_(-torgb.conv_clamp, torgb.conv_clamp)
         if self.image is not None:
-            pad = self.kernel.shape[-1] // 2 - 1
-            out += F.conv_transpose2d(store.get(self.image), self.kernel, stride=2, padding=pad, groups=out.shape[1])
+            larger = F.conv_transpose2d(store.get(self.image), self.kernel, stride=2, groups=out.shape[1])
+            out += larger[:, :, self.inside, self.inside]
 
 
-def _convolution(layer: SynthesisLayer, weight: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+def _convolution(layer: SynthesisLayer, weight: Tensor, dtype: torch.dtype) -> Direct | Up | Winograd:
     if layer.up > 1:
         return Up(weight, layer.resample_filter, dtype)
-    low, high = WINOGRAD_SIDES
-    large = weight.shape[0] * weight.shape[1] >= WINOGRAD_WEIGHTS and low <= layer.resolution <= high
-    if AVAILABLE and large and dtype == torch.float32 and weight.device.type == "cpu" and weight.shape[-1] == 3:
+    smallest, low, high = WINOGRAD[dtype]
+    large = weight.shape[0] * weight.shape[1] >= smallest and low <= layer.resolution <= high
+    if AVAILABLE and large and weight.device.type == "cpu" and weight.shape[-1] == 3:
         return Winograd(weight)
     return Direct(weight, dtype)

@@ -15,6 +15,7 @@ class Direct:
     """A 3x3 convolution of features with a border of one pixel."""
 
     def __init__(self, weight: Tensor, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self.weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
         self.packed: dict[tuple[int, ...], Tensor] = {}
 
@@ -37,12 +38,23 @@ class Up:
     """The transposed convolution and the low-pass filter of an upsampling layer."""
 
     def __init__(self, weight: Tensor, taps: Tensor, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self.weight = weight.transpose(0, 1).to(dtype).contiguous(memory_format=torch.channels_last)
-        flipped = (taps * 4).flip((0, 1)).to(dtype)
-        self.channels, self.pad = len(weight), flipped.shape[-1] // 2 - 1
+        flipped = (as_2d(taps) * 4).flip((0, 1)).to(dtype)
+        self.channels, n = len(weight), len(taps)
         self.fir = flipped.expand(self.channels, 1, -1, -1).contiguous(memory_format=torch.channels_last)
+        self.pads = (n + 1) // 2 - 1, (n - 2) // 2
+        self.halo = max(self.pads) // 2 + 1  # rows of a neighbouring band that a band's own rows depend on
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[n, i, h, w] without a border to [n, o, 2h, 2w]; of a band, the outermost rows are wrong at a cut."""
+        """[n, i, h, w] without a border to [n, o, 2h, 2w]; of a band, the rows at a cut are wrong."""
         x = F.conv_transpose2d(x, self.weight, stride=2)  # [n, o, 2h + 1, 2w + 1]
-        return F.conv2d(x, self.fir, padding=self.pad, groups=self.channels)
+        before, after = self.pads
+        if before != after:
+            return F.conv2d(F.pad(x, (before, after, before, after)), self.fir, groups=self.channels)
+        return F.conv2d(x, self.fir, padding=before, groups=self.channels)
+
+
+def as_2d(taps: Tensor) -> Tensor:
+    """A filter [n] or [n, n] as [n, n]."""
+    return taps.outer(taps) if taps.ndim == 1 else taps

@@ -193,6 +193,7 @@ class Renderer:
     def _start(self, memory: Memory, low: Lowered, stop: int) -> int:
         """The first step that must be made again."""
         if memory.owner is not self.engine:
+            memory.forget()
             return 0
         same = 0
         for old, new in zip(memory.keys, low.keys):

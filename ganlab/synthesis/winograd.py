@@ -41,6 +41,8 @@ def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
 class Winograd:
     """A convolution of features with a border of one pixel; made once from its weights."""
 
+    dtype = torch.float32
+
     def __init__(self, weight: Tensor) -> None:
         b, g, a = (torch.tensor([[float(x) for x in row] for row in m], dtype=torch.float64) for m in transforms())
         balance = 4 / b.abs().sum(1, keepdim=True)
