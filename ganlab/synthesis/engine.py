@@ -22,7 +22,7 @@ from ganlab.synthesis.winograd import AVAILABLE, Winograd
 BAND = 4 << 20  # bytes of a band's output; a few bands fit into a core's share of the cache
 # where tiles pay: from so many channels in x out, and in which sizes of the picture; tiles are always float32
 WINOGRAD = {torch.float32: (128 * 128, 16, 256), torch.bfloat16: (512 * 512, 32, 64), torch.float16: (1 << 40, 0, 0)}
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LINEAR, LRELU = 1.0, 0.2  # slopes of the two activations that layers have
 
 
@@ -44,7 +44,9 @@ class Engine:
     def __init__(
         self, synthesis: SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
     ) -> None:
-        """`precision`: "fp32", or "bf16" for convolutions in bfloat16 with the rest in float32."""
+        """`precision` of the convolutions, the rest is float32: "fp32", "bf16", or "fp16", which takes half precision
+        in those blocks where the model declares it, as the official code does on a GPU.
+        """
         self.synthesis, self.precision, self.device = synthesis, precision, torch.device(device)
         self.num_ws = synthesis.num_ws
         self.steps: list[Step] = []
@@ -103,16 +105,19 @@ class Engine:
         or None. `store` gets what each step makes.
         """
         last = len(self.steps) - 1 if stop is None else stop
+        ws = ws.to(self.device)
         store.begin(len(ws))
         for i in range(start, last + 1):
-            maker = self._makers[i]
-            style = ws[:, self.steps[i].row]
-            if isinstance(maker, ConvStep):
-                maker(style, noise[maker.index], store, i)
-            else:
-                maker(style, store, i)
-        image = store.get(max(i for i in range(last + 1) if self.steps[i].kind == "rgb"))
-        return image
+            self.run_one(ws, noise, store, i)
+        return store.get(max(i for i in range(last + 1) if self.steps[i].kind == "rgb"))
+
+    def run_one(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        """One step of `run`."""
+        maker, style = self._makers[i], ws[:, self.steps[i].row]
+        if isinstance(maker, ConvStep):
+            maker(style, noise[maker.index], store, i)
+        else:
+            maker(style, store, i)
 
 
 class ConvStep:
@@ -126,15 +131,21 @@ class ConvStep:
         self.shortcut: tuple[SynthesisBlock, int] | None = None
         self.resolution, self.up = layer.resolution, layer.up
         weight = layer.weight.detach()
+        dtype = DTYPES[precision] if precision != "fp16" or block.use_fp16 else torch.float32
+        self.careful = dtype == torch.float16  # keep numbers small; demodulation takes the scale out again
+        if self.careful:
+            weight = weight / (weight.abs().amax((1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
         self.squares = weight.square().sum((2, 3)).T.contiguous()  # [i, o], for demodulation
         self.out_channels, self.in_channels = weight.shape[:2]
         self.slope = {"linear": LINEAR, "lrelu": LRELU}[layer.activation]
-        self.conv = _convolution(layer, weight, DTYPES[precision])
+        self.conv = _convolution(layer, weight, dtype)
         self.conv_dtype = self.conv.dtype
 
     def __call__(self, w: Tensor, noise: Tensor | None, store: Store, i: int) -> None:
         layer = self.layer
         styles = layer.affine(w)  # [n, i]
+        if self.careful:
+            styles = styles / styles.abs().amax(1, keepdim=True)
         half = HALF if self.shortcut else 1.0
         gain = half * (math.sqrt(2) if self.slope == LRELU else 1.0)
         scale = (styles.square() @ self.squares + 1e-8).rsqrt() * gain  # [n, o]
@@ -178,6 +189,9 @@ class ConvStep:
     def _bands(self, n: int) -> Iterator[tuple[slice, int, int]]:
         """(pictures, first row, last row) of the input for each part of the work."""
         height = self.resolution // self.up
+        if self.squares.device.type != "cpu":
+            yield slice(0, n), 0, height
+            return
         row_bytes = self.resolution * self.up * self.out_channels * 4
         together = max(1, BAND // (row_bytes * height))
         if together > 1 or row_bytes * height <= BAND:

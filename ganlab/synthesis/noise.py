@@ -38,12 +38,12 @@ class NoiseMaps:
         seed, factor, strokes = self._key(noise, index)
         if not layer.use_noise or (factor == 0.0 and not strokes):
             return None
-        base = layer.noise_const if seed == "const" else self._draw(seed, index)
+        base = layer.noise_const.cpu() if seed == "const" else self._draw(seed, index)
         total = base * factor
         for stroke in strokes:
             mask = _dab(stroke, layer.resolution)
             total = total * (1 - mask) + mask * stroke.strength * self._draw(stroke.seed, index)
-        return total * layer.noise_strength
+        return (total * layer.noise_strength.to(total.device)).to(layer.noise_strength.device)
 
     def _key(self, noise: Noise, index: int) -> tuple[int | str, float, tuple[Stroke, ...]]:
         """(seed or "const", factor, strokes)."""

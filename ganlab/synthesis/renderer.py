@@ -161,7 +161,7 @@ class Renderer:
         """What a layer (an index of `facts()["layers"]`) makes, [C, H, W]."""
         if not 0 <= layer < len(self.steps):
             raise InvalidInput("layer", f"must be from 0 to {len(self.steps) - 1}")
-        low, store = self.lower(recipe), Store(1 << 40)
+        low, store = self.lower(recipe), Store(1 << 40, self.engine.device)
         image = min(i for i, s in enumerate(self.steps) if s.kind == "rgb" and i >= layer)
         self.engine.run(low.ws[None], self._maps([low]), store, stop=image)
         made = store.get(layer)[0]
@@ -193,7 +193,7 @@ class Renderer:
     def _start(self, memory: Memory, low: Lowered, stop: int) -> int:
         """The first step that must be made again."""
         if memory.owner is not self.engine:
-            memory.forget()
+            memory.forget(self.engine.device)
             return 0
         same = 0
         for old, new in zip(memory.keys, low.keys):
@@ -211,11 +211,17 @@ class Renderer:
     def _make(self, lowered: list[Lowered], memories: list[Memory], start: int, stop: int, keep: bool) -> list[Picture]:
         began = time.perf_counter()
         n, stores = len(lowered), [memory.store for memory in memories]
-        store = self._room(n) if not keep else stores[0] if n == 1 else Store(sum(m.limit for m in memories))
+        store = (
+            self._room(n)
+            if not keep
+            else stores[0]
+            if n == 1
+            else Store(sum(m.limit for m in memories), self.engine.device)
+        )
         if keep and n > 1:
             store.gather(stores, {*self.engine.needs(start), stop} if start > stop else self.engine.needs(start))
         if start <= stop:
-            ws = torch.stack([low.ws for low in lowered]).to(self.engine.device)
+            ws = torch.stack([low.ws for low in lowered])
             pixels = to_pixels(self.engine.run(ws, self._maps(lowered), store, start, stop))
         else:
             pixels = to_pixels(store.get(stop))

@@ -105,6 +105,6 @@ class Memory:
         """Bytes it holds."""
         return self.store.nbytes
 
-    def forget(self) -> None:
-        """Frees everything."""
-        self.store, self.keys, self.owner = Store(self.limit), [], None
+    def forget(self, device: torch.device | str = "cpu") -> None:
+        """Frees everything; what comes next stands on `device`."""
+        self.store, self.keys, self.owner, self.exact = Store(self.limit, device), [], None, True

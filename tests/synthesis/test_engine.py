@@ -118,3 +118,29 @@ def test_a_bounded_store_starts_where_it_can() -> None:
     entry = engine.entry(len(engine.steps) - 1, store)
     assert 0 < entry < len(engine.steps) - 1
     assert (engine.run(ws, noise, store, entry) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("band", [1 << 30, 40_000])
+@torch.inference_mode()
+def test_half_precision_only_in_the_blocks_that_declare_it(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "BAND", band)
+    G = generator(num_fp16_res=2)
+    ws, noise, expected = inputs(G, 1)
+    made = Engine(G.synthesis, "fp16")
+    dtypes = {step.resolution: maker.conv_dtype for step, maker in zip(made.steps, made._makers) if step.kind == "conv"}  # type: ignore[union-attr]
+    assert dtypes == {4: torch.float32, 8: torch.float32, 16: torch.float32, 32: torch.float16, 64: torch.float16}
+    error = (made.run(ws, noise, Store()) - expected).square().mean() / expected.square().mean()
+    assert 0 < error < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+@torch.inference_mode()
+def test_a_gpu_gives_the_same_image(architecture: str) -> None:
+    G = generator(num_fp16_res=2, architecture=architecture)
+    ws, noise, expected = inputs(G, 3)
+    G.cuda()
+    on_gpu = [None if m is None else m.cuda() for m in noise]
+    for precision, limit in (("fp32", 1e-6), ("fp16", 1e-4)):
+        made = Engine(G.synthesis, precision, "cuda").run(ws, on_gpu, Store(device="cuda")).cpu()
+        assert (made - expected).square().mean() / expected.square().mean() < limit

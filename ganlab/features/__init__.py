@@ -1,0 +1,1 @@
+"""Fixed feature extractors: what distances between pictures are measured in."""
