@@ -1,4 +1,4 @@
-"""The command line: `app` opens the laboratory, `train` trains toy GANs, `presets` lists what there is."""
+"""The command line: `app` opens the laboratory, `train` trains toy GANs, `inspect` and `convert` read checkpoints."""
 
 import contextlib
 import importlib
@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
 
 from ganlab import __version__
+from ganlab.cli_weights import Convert, Inspect
+from ganlab.cli_zoo import Download, Zoo
 from ganlab.config import InvalidInput, replaced
 from ganlab.data.toy2d import DENSITIES
 from ganlab.losses import LOSSES
@@ -143,6 +145,10 @@ Command = (
     Annotated[App, tyro.conf.subcommand("app")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Presets, tyro.conf.subcommand("presets")]
+    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Zoo, tyro.conf.subcommand("zoo")]
+    | Annotated[Download, tyro.conf.subcommand("download")]
 )
 
 
@@ -213,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     about = "A laboratory for generative adversarial networks. Try: ganlab train --preset NAME, or ganlab presets."
     flags = (tyro.conf.FlagCreatePairsOff,)  # --resume, but no --no-resume
-    command: App | Train | Presets = tyro.cli(Command, prog="ganlab", description=about, args=args, config=flags)
+    command: Any = tyro.cli(Command, prog="ganlab", description=about, args=args, config=flags)
     try:
         return command.main()
     except InvalidInput as error:
