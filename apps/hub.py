@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from apps import dirac_lab, toy_lab
+from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, toy_lab, truncation_lab
 from apps.serve import launch
 
 
@@ -80,6 +80,64 @@ def _walks() -> str:
     )
 
 
+def _faces() -> str:
+    """A walk from one round thing to another."""
+    out = []
+    for i in range(5):
+        t, x = i / 4, 24 + 38 * i
+        colour = f"rgb({123 + 90 * t:.0f},{70 + 40 * t:.0f},{162 - 110 * t:.0f})"
+        eyes = "".join(f'<circle cx="{x + d}" cy="{42 - 3 * t:.0f}" r="{2.4 - t:.1f}" fill="#fff"/>' for d in (-5, 5))
+        mouth = (
+            f'<path d="M{x - 6} {52 - 4 * t:.0f}q6 {-5 + 12 * t:.0f} 12 0" stroke="#fff" stroke-width="2" fill="none"/>'
+        )
+        out.append(
+            f'<ellipse cx="{x}" cy="45" rx="{17 - 3 * t:.0f}" ry="{17 + 5 * t:.0f}" fill="{colour}"/>{eyes}{mouth}'
+        )
+    return "".join(out)
+
+
+def _pull() -> str:
+    """Points drawn towards their middle."""
+    out = []
+    for i in range(18):
+        angle, far = i * 2.4, 14 + 26 * ((i * 7) % 10) / 10
+        x, y = 100 + 2 * far * math.cos(angle), 45 + far * math.sin(angle)
+        near = 100 + far * math.cos(angle), 45 + 0.5 * far * math.sin(angle)
+        out.append(f'<path d="M{x:.0f} {y:.0f}L{near[0]:.0f} {near[1]:.0f}" stroke="#7b1fa2" opacity=".35"/>')
+        out.append(f'<circle cx="{near[0]:.0f}" cy="{near[1]:.0f}" r="3.4" fill="#7b1fa2"/>')
+    return "".join(out)
+
+
+def _crossings() -> str:
+    """Shapes of the rows in the colours of the columns."""
+    out = []
+    for row in range(3):
+        for column, colour in enumerate(("#0072b2", "#d55e00", "#009e73", "#cc79a7")):
+            x, y = 55 + 30 * column, 19 + 26 * row
+            out.append(f'<rect x="{x - 10}" y="{y - 10}" width="20" height="20" rx="{10 - 5 * row}" fill="{colour}"/>')
+    return "".join(out)
+
+
+def _grain() -> str:
+    """Grain that grows from left to right."""
+    dots = []
+    for i in range(130):
+        x, y = 14 + (i * 61) % 172, 10 + (i * 37) % 70
+        dots.append(f'<circle cx="{x}" cy="{y}" r="{0.4 + 2.6 * x / 186:.1f}" fill="#6b7280" opacity=".7"/>')
+    return "".join(dots)
+
+
+IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE)
+ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain}
+
+
+def _image_lab(page: studio.Page) -> Lab:
+    def contents(demo: gr.Blocks) -> None:
+        studio.contents(page, IMAGE_LABS)
+
+    return Lab(page.title, page.path, page.text, ART[page.path](), contents)
+
+
 LABS = (
     Lab(
         toy_lab.TITLE,
@@ -96,6 +154,7 @@ LABS = (
         _walks(),
         dirac_lab.contents,
     ),
+    *(_image_lab(page) for page in IMAGE_LABS),
 )
 
 

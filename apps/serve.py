@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -11,10 +11,14 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apps import studio_routes
 from apps.toy_routes import ToyServer
 from ganlab.serving import rooms
+from ganlab.serving.limits import is_public
 
 MOST_BODY = 24 << 20  # bytes of any request: a 20 MB upload and its wrapping
+# a model file is written to the disk as it comes; the route itself bounds it, and refuses it in public
+LARGER = {studio_routes.UPLOAD: studio_routes.MOST_MODEL + (1 << 20)}
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the theme's own would come from the web
 CSS = """
 footer { display: none !important; }
@@ -33,7 +37,10 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
     ours: dict[str, Any] = {
         "theme": gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=("ui-monospace", "monospace")),
         "css": CSS,
-        "app_kwargs": {"routes": ToyServer().routes(), "middleware": [Middleware(BodyLimit)]},
+        "app_kwargs": {
+            "routes": [*ToyServer().routes(), *studio_routes.server(is_public()).routes()],
+            "middleware": [Middleware(BodyLimit, larger=LARGER)],
+        },
         "ssr_mode": False,  # with it, routes of our own and WebSockets fail
         "max_file_size": "20mb",
         "state_session_capacity": 300,
@@ -49,15 +56,16 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
 class BodyLimit:
     """Ends a request whose body is too long: Gradio bounds the size of files, not of JSON."""
 
-    def __init__(self, app: ASGIApp, most: int = MOST_BODY) -> None:
-        self.app, self.most = app, most
+    def __init__(self, app: ASGIApp, most: int = MOST_BODY, larger: Mapping[str, int] | None = None) -> None:
+        self.app, self.most, self.larger = app, most, larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As every ASGI app."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        most = self.larger.get(scope["path"], self.most)
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.most:
+        if not length.isdigit() or int(length) > most:
             await send({"type": "http.response.start", "status": 413, "headers": []})
             await send({"type": "http.response.body", "body": b"This is too large."})
             return
@@ -67,7 +75,7 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.most:
+            if seen > most:
                 return {"type": "http.disconnect"}
             return message
 

@@ -17,7 +17,7 @@ from ganlab.run import GanConfig, Penalty
 
 TITLE = "2D lab"
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("link.js", "stage.js", "charts.js", "forms.js", "share.js", "toy_lab.js")
+SCRIPTS = ("page.js", "control.js", "link.js", "stage.js", "charts.js", "forms.js", "share.js", "toy_lab.js")
 TITLES = {"loss": LOSSES}  # settings whose choices have titles of their own
 LABELS = {
     "g_width": "width of G",

@@ -8,14 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from apps.origin import FOREIGN, REFUSED, foreign, read_body
 from ganlab.config import InvalidInput
 from ganlab.data.uploads import MOST_BYTES, read_picture, read_points
 from ganlab.presets import EXPERIMENTS
@@ -24,9 +23,7 @@ from ganlab.serving.rooms import LONGEST, Full, Room, Rooms, Viewer
 
 PATIENCE = 1.5  # seconds without a poll after which a polling viewer counts as gone
 HOLD = 1.0  # seconds that a poll waits for something to send
-REFUSED = 4000  # close code: do not try again
 STOPPED = "The trainer is stopped and the server free. Press Play to start the run again from its first step."
-FOREIGN = "This request comes from another site."
 READERS = {"points": read_points, "picture": read_picture}
 
 
@@ -49,7 +46,7 @@ class ToyServer:
 
     async def socket(self, socket: WebSocket) -> None:
         """A viewer by WebSocket: commands in, messages and frames out."""
-        if _foreign(socket.headers):
+        if foreign(socket.headers):
             await socket.close(REFUSED)
             return
         await socket.accept()
@@ -73,7 +70,7 @@ class ToyServer:
     async def poll(self, request: Request) -> Response:
         """What has gathered for a viewer without WebSocket; its first poll opens or enters a room."""
         name = request.query_params.get("viewer", "")
-        if _foreign(request.headers):
+        if foreign(request.headers):
             return PlainTextResponse(FOREIGN, 403)
         if name not in self._polling:
             viewer = Viewer()
@@ -99,11 +96,11 @@ class ToyServer:
     async def send(self, request: Request) -> Response:
         """A command of a polling viewer."""
         entry = self._polling.get(request.query_params.get("viewer", ""))
-        if _foreign(request.headers):
+        if foreign(request.headers):
             return PlainTextResponse(FOREIGN, 403)
         if entry is None:
             return PlainTextResponse("unknown viewer", 404)
-        body = await _read(request, LONGEST)
+        body = await read_body(request, LONGEST)
         if body is None:
             return PlainTextResponse("too long", 413)
         await self._command(*entry[:2], entry[2], body.decode("utf-8", "replace"))
@@ -112,11 +109,11 @@ class ToyServer:
     async def upload(self, request: Request) -> Response:
         """A file of points or a picture in; the data setting that holds it, or one sentence, out."""
         kind = request.query_params.get("kind", "")
-        if _foreign(request.headers):
+        if foreign(request.headers):
             return JSONResponse({"error": FOREIGN}, 403)
         if kind not in READERS:
             return JSONResponse({"error": "Send points or a picture."}, 400)
-        body = await _read(request, MOST_BYTES)
+        body = await read_body(request, MOST_BYTES)
         if body is None:
             return JSONResponse({"error": f"This file is larger than {MOST_BYTES >> 20} MB; use a smaller one."}, 413)
         try:
@@ -166,13 +163,6 @@ class ToyServer:
         self.rooms.left(room, viewer)
 
 
-def _foreign(headers: Headers) -> bool:
-    """Whether a page of another site sent this: browsers let any page open sockets to any server."""
-    origin = headers.get("origin")
-    hosts = {headers.get("host"), headers.get("x-forwarded-host")}
-    return origin is not None and urlsplit(origin).netloc not in hosts
-
-
 async def _push(socket: WebSocket, viewer: Viewer) -> None:
     """Sends a viewer what waits for it, as it comes."""
     while not viewer.gone:
@@ -183,19 +173,6 @@ async def _push(socket: WebSocket, viewer: Viewer) -> None:
             else:
                 await socket.send_bytes(item)
     await socket.close()
-
-
-async def _read(request: Request, most: int) -> bytes | None:
-    """The body, or None as soon as it is longer than `most`."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                return None
-    except ClientDisconnect:  # also how `serve.BodyLimit` ends one that is far too long
-        return None
-    return bytes(body)
 
 
 def _read_upload(kind: str, body: bytes) -> dict[str, Any]:

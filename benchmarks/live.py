@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -46,7 +47,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SERVE = (
-    "if __name__ == '__main__':\n    from apps.toy_lab import build\n    from apps.serve import launch\n"
+    "if __name__ == '__main__':\n    from apps.{lab} import build\n    from apps.serve import launch\n"
     "    launch(build(), server_port={port}, quiet=True)\n"
 )
 
@@ -180,16 +181,24 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    with served() as (page, pid):
+        line = page.replace("http", "ws", 1) + "/ganlab/toy/socket"
+        _report(page, line, pid, options)
+
+
+@contextlib.contextmanager
+def served(lab: str = "toy_lab") -> Iterator[tuple[str, int]]:
+    """A lab alone, in a process of its own: its address and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = Path(tempfile.mkdtemp())
-    (folder / "serve.py").write_text(SERVE.format(port=port))
+    (folder / "serve.py").write_text(SERVE.format(port=port, lab=lab))
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
     server = subprocess.Popen(
         [sys.executable, str(folder / "serve.py")], cwd=ROOT, env={**os.environ, "PYTHONPATH": path}
     )
-    page, line = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ganlab/toy/socket"
+    page = f"http://127.0.0.1:{port}"
     try:
         for _ in range(200):
             try:
@@ -197,7 +206,7 @@ def main() -> None:
                 break
             except OSError:
                 time.sleep(0.3)
-        _report(page, line, server.pid, options)
+        yield page, server.pid
     finally:
         server.terminate()
         shutil.rmtree(folder)

@@ -1,10 +1,13 @@
 """Frozen dataclasses with checked fields, strict JSON both ways, and the one error for a user's bad input."""
 
+import base64
+import binascii
 import dataclasses
 import json
 import math
 import types
 import typing
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -62,7 +65,7 @@ class Config:
     """Base of all settings. Every field is checked when the object is made; a wrong one raises `InvalidInput`."""
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
+        hints = _hints(type(self))
         for field in dataclasses.fields(self):
             value = _checked(getattr(self, field.name), hints[field.name], knob_of(field), field.name)
             object.__setattr__(self, field.name, value)
@@ -106,6 +109,28 @@ def knob_of(field: "dataclasses.Field[Any]") -> Knob:
     return field.metadata.get("knob", Knob(""))
 
 
+def to_link(config: Config) -> str:
+    """The settings as text for a URL: url-safe base64 of their compressed JSON."""
+    return base64.urlsafe_b64encode(zlib.compress(config.to_json().encode(), 9)).decode().rstrip("=")
+
+
+def from_link(cls: type[C], text: str) -> C:
+    """The settings in a link; a broken, hostile or oversized one raises `InvalidInput`."""
+    if len(text) > JSON_LIMIT:
+        raise InvalidInput("link", "is too long to be one of ours")
+    try:
+        packed = base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
+        unpack = zlib.decompressobj()
+        raw = unpack.decompress(packed, JSON_LIMIT + 1)  # bounded: a small link can unpack to gigabytes
+        if not unpack.eof and len(raw) <= JSON_LIMIT:
+            raise ValueError("cut off")
+        return cls.from_json(raw.decode())
+    except (binascii.Error, zlib.error, UnicodeDecodeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput("link", "is damaged or cut off; copy the whole of it again") from None
+
+
 def replaced(config: C, path: str, value: Any) -> C:
     """`config` with the field at a dotted `path` (`gans.0.penalties.1.weight`) set to a JSON `value`."""
     data = config.to_dict(full=True)
@@ -120,6 +145,16 @@ def replaced(config: C, path: str, value: Any) -> C:
     except (KeyError, IndexError, ValueError, TypeError):
         raise InvalidInput(path[:80], "there is no such setting") from None
     return type(config).from_dict(data)
+
+
+def _hints(cls: type[Config]) -> dict[str, Any]:
+    """The types of a class's fields; finding them takes longer than checking their values."""
+    if cls not in _known_hints:
+        _known_hints[cls] = typing.get_type_hints(cls)
+    return _known_hints[cls]
+
+
+_known_hints: dict[type[Config], dict[str, Any]] = {}
 
 
 def _no_constant(name: str) -> float:
@@ -143,11 +178,13 @@ def _build(hint: Any, data: Any, name: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Config):
         if not isinstance(data, Mapping):
             raise InvalidInput(name, "must be an object with named settings")
-        hints = typing.get_type_hints(hint)
-        fields = {field.name for field in dataclasses.fields(hint)}
-        for key in data:
+        hints = _hints(hint)
+        fields = {field.name: field for field in dataclasses.fields(hint)}
+        for key, value in data.items():
             if key not in fields:
                 raise InvalidInput(_short(key), f"is not a known setting; known are {', '.join(sorted(fields))}")
+            if isinstance(value, list):
+                _check_length(value, knob_of(fields[key]), key)  # before any of a hostile list is built
         return hint(**{key: _within(key, _build, hints[key], value, key) for key, value in data.items()})
     if typing.get_origin(hint) is tuple and isinstance(data, list):
         inner = typing.get_args(hint)[0]
@@ -184,9 +221,13 @@ def _checked(value: Any, hint: Any, knob: Knob, name: str) -> Any:
 def _checked_tuple(value: Any, inner: Any, knob: Knob, name: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise InvalidInput(name, "must be a list")
+    _check_length(value, knob, name)
+    return tuple(_checked(item, inner, knob, f"{name}.{i}") for i, item in enumerate(value))
+
+
+def _check_length(value: list[Any] | tuple[Any, ...], knob: Knob, name: str) -> None:
     if len(value) > knob.longest:
         raise InvalidInput(name, f"has {len(value):,} items; at most {knob.longest:,} are allowed")
-    return tuple(_checked(item, inner, knob, f"{name}.{i}") for i, item in enumerate(value))
 
 
 def _typed(value: Any, kind: type, words: str, name: str) -> Any:

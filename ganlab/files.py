@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+CHUNK = 1 << 20
+
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes `path` all or nothing: a crash, a full disk or a kill leaves the old file as it was."""
@@ -35,6 +37,15 @@ def sweep(folder: Path) -> None:
 def sha256(data: bytes) -> str:
     """The checksum that stands beside a file."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file of any size."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

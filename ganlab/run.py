@@ -1,15 +1,14 @@
 """A Run: everything that decides a training, as one JSON object. Same run, same history."""
 
-import base64
-import binascii
 import functools
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ganlab.config import JSON_LIMIT, Config, InvalidInput, knob, knob_of, replaced
+from ganlab import config
+from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
+from ganlab.config import to_link as to_link
 from ganlab.data.toy2d import DataConfig
 from ganlab.losses import LOSSES
 from ganlab.networks.mlp import ACTIVATIONS, D_NORMS, G_NORMS, MINIBATCH
@@ -201,26 +200,9 @@ def is_live(path: str) -> bool:
     return field is not None and knob_of(field).live
 
 
-def to_link(run: Run) -> str:
-    """The run as text for a URL: url-safe base64 of its compressed JSON."""
-    return base64.urlsafe_b64encode(zlib.compress(run.to_json().encode(), 9)).decode().rstrip("=")
-
-
 def from_link(text: str) -> Run:
     """The run in a link; a broken, hostile or oversized one raises `InvalidInput`."""
-    if len(text) > JSON_LIMIT:
-        raise InvalidInput("link", "is too long to be one of ours")
-    try:
-        packed = base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
-        unpack = zlib.decompressobj()
-        raw = unpack.decompress(packed, JSON_LIMIT + 1)  # bounded: a small link can unpack to gigabytes
-        if not unpack.eof and len(raw) <= JSON_LIMIT:
-            raise ValueError("cut off")
-        return Run.from_json(raw.decode())
-    except (binascii.Error, zlib.error, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput("link", "is damaged or cut off; copy the whole of it again") from None
+    return config.from_link(Run, text)
 
 
 def _added(penalties: list[Edit], name: str, change: Edit) -> list[Edit]:

@@ -1,18 +1,5 @@
 // The line to the trainer: a WebSocket, or polling where WebSockets are blocked. Newest frame wins.
 
-/** Where the server's own routes lie, whatever page or proxy path we are on. */
-function serverUrl(path) {
-  const root = (window.gradio_config && window.gradio_config.root) || location.origin;
-  return new URL("ganlab/" + path, root.replace(/\/?$/, "/"));
-}
-
-/** A binary message: [header, bytes after it]. */
-function openMessage(buffer) {
-  const size = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
-  return [header, 4 + size];
-}
-
 const ARRAYS = { uint8: Uint8Array, int16: Int16Array, float32: Float32Array };
 
 /** A frame's sections: name -> function of a GAN's number that gives its values. */

@@ -15,17 +15,7 @@ class ShareDialog {
     lab.find("close-share").onclick = () => dialog.close();
     dialog.onclick = (event) => event.target === dialog && dialog.close();
     for (const button of dialog.querySelectorAll("[data-copy]"))
-      button.onclick = async () => {
-        const field = lab.find(button.dataset.copy);
-        field.select();
-        try {
-          await navigator.clipboard.writeText(field.value);
-        } catch {
-          document.execCommand("copy"); // plain http: no clipboard
-        }
-        button.textContent = "Copied";
-        setTimeout(() => (button.textContent = "Copy"), 1500);
-      };
+      button.onclick = () => copyField(lab.find(button.dataset.copy), button);
     lab.find("json").onclick = () => lab.save("run.json", new Blob([JSON.stringify(lab.state.run, null, 2)], { type: "application/json" }));
     lab.find("csv").onclick = () => lab.send({ do: "points" });
     for (const kind of ["gif", "mp4"])

@@ -245,13 +245,6 @@ function place(x, y, side) {
   return [((x / UNIT + 1) / 2) * side, ((1 - y / UNIT) / 2) * side];
 }
 
-function make(tag, kind, text) {
-  const out = document.createElement(tag);
-  if (kind) out.className = kind;
-  if (text != null) out.textContent = text;
-  return out;
-}
-
 function fixed(value, digits = 3) {
   return value == null ? "–" : value.toFixed(digits);
 }

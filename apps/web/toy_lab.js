@@ -5,6 +5,7 @@ class ToyLab {
     this.root = root;
     this.schema = schema;
     this.find = (name) => root.querySelector(`[data-toy="${name}"]`);
+    this.teller = new Toast(root, this.find("toast"));
     this.panels = [];
     this.selected = 0;
     this.histories = new Map(); // branch -> rows
@@ -354,27 +355,13 @@ class ToyLab {
   }
 
   save(name, blob) {
-    const a = make("a");
-    a.href = URL.createObjectURL(blob);
-    a.download = name;
-    a.click();
-    setTimeout(() => URL.revokeObjectURL(a.href), 10000);
+    saveFile(name, blob);
     this.root.dataset.saved = `${name} ${blob.size}`;
   }
 
   /** A sentence for the user; an empty one clears it. */
   toast(text, kind, sticky = false) {
-    const box = this.find("toast");
-    clearTimeout(this.toasting);
-    if (sticky && !text && box.dataset.sticky !== "true") return;
-    if (box.matches(":popover-open")) box.hidePopover();
-    (this.root.querySelector("dialog[open]") || this.root).append(box); // what lies outside an open dialog is dead
-    if (text) box.showPopover();
-    box.className = "toy-toast " + kind;
-    box.dataset.sticky = sticky;
-    box.querySelector("span").textContent = text;
-    box.querySelector("button").onclick = () => box.hidePopover();
-    if (text && !sticky) this.toasting = setTimeout(() => box.matches(":popover-open") && box.hidePopover(), kind === "error" ? 12000 : 6000);
+    this.teller.say(text, kind, sticky);
   }
 
   leave() {

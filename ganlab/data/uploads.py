@@ -7,6 +7,7 @@ import io
 import os
 import stat
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def _read(path: str | os.PathLike[str], field: str) -> bytes:
     return data
 
 
-def _from_npy(data: bytes) -> Array:
+def read_npy(data: bytes, check_shape: Callable[[tuple[int, ...]], None]) -> Array:
+    """The real numbers in the bytes of a .npy file; `check_shape` may refuse its shape before it is read."""
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -129,18 +131,27 @@ def _from_npy(data: bytes) -> Array:
         raise InvalidInput("file", "is a .npy file of Python objects, which are not read; save an array of numbers")
     if dtype.kind not in "fiu":
         raise InvalidInput("file", f"holds {str(dtype)[:40]} values; save an array of real numbers")
-    if len(shape) != 2 or shape[1] != 2:
-        raise InvalidInput("file", f"holds an array of shape {str(shape)[:40]}; save one of shape (rows, 2)")
-    _check_rows(shape[0])
+    check_shape(shape)
     try:
         stream.seek(0)
-        points: Array = np.lib.format.read_array(stream, allow_pickle=False).astype(np.float64)
+        values: Array = np.lib.format.read_array(stream, allow_pickle=False).astype(np.float64)
     except (ValueError, TypeError, EOFError, MemoryError):
         raise InvalidInput("file", "is a damaged .npy file: it is cut off; save it again") from None
+    return values
+
+
+def _from_npy(data: bytes) -> Array:
+    points = read_npy(data, _check_columns)
     bad = ~(np.abs(points) <= LARGEST_VALUE).all(1)  # NaN too
     if bad.any():
         raise InvalidInput("file", f"row {int(bad.argmax())} (counted from 0) has a NaN, infinite or huge value")
     return points
+
+
+def _check_columns(shape: tuple[int, ...]) -> None:
+    if len(shape) != 2 or shape[1] != 2:
+        raise InvalidInput("file", f"holds an array of shape {str(shape)[:40]}; save one of shape (rows, 2)")
+    _check_rows(shape[0])
 
 
 def _from_text(data: bytes) -> Array:

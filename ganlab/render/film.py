@@ -1,14 +1,12 @@
 """A race's history as a GIF or MP4."""
 
-import io
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+
+from ganlab.render.clip import clip, gif
 
 PANEL, SMALL = 240, 160  # pixels of a panel's side, for up to four GANs and for more
 TOP = 16  # pixels above all for the step
@@ -31,11 +29,9 @@ def film(frames: list[Frame], names: list[str], scene: dict[str, Any], kind: str
     pictures = [_picture(frame, names, scene) for frame in chosen]
     duration = max(SECONDS / len(pictures), 0.04)
     if kind == "gif":
-        return _gif(pictures, duration)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        iio.imwrite(path, np.stack(pictures), fps=1 / duration, codec="libx264", macro_block_size=2)
-        return path.read_bytes()
+        return gif([Image.fromarray(p).quantize(96, dither=Image.Dither.NONE) for p in pictures], duration)
+    *_, data = clip(iter(pictures), kind, 1 / duration)
+    return data
 
 
 def heat_colours(unit: npt.NDArray[np.uint8]) -> Pixels:
@@ -44,13 +40,6 @@ def heat_colours(unit: npt.NDArray[np.uint8]) -> Pixels:
     fake, real, white = np.array([158, 97, 190.0]), np.array([62, 160, 95.0]), np.array([255, 255, 255.0])
     low, high = np.clip(1 - 2 * t, 0, 1), np.clip(2 * t - 1, 0, 1)
     return (white + 0.75 * (low * (fake - white) + high * (real - white))).astype(np.uint8)
-
-
-def _gif(pictures: list[Pixels], duration: float) -> bytes:
-    images = [Image.fromarray(p).quantize(96, dither=Image.Dither.NONE) for p in pictures]
-    out = io.BytesIO()
-    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=max(int(1000 * duration), 20), loop=0)
-    return out.getvalue()
 
 
 def _picture(frame: Frame, names: list[str], scene: dict[str, Any]) -> Pixels:

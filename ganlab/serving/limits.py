@@ -20,8 +20,13 @@ class Limits(Config):
     grace: float = knob(1.0, "Seconds that a room outlives its last viewer", lo=0, hi=600)
 
 
+def is_public() -> bool:
+    """Whether strangers use this server."""
+    return os.environ.get("GANLAB_PUBLIC") == "1" or bool(os.environ.get("SPACE_ID"))
+
+
 def from_environment() -> Limits:
     """The limits of this server: bounded runs in public, open ones at home."""
-    if os.environ.get("GANLAB_PUBLIC") == "1" or os.environ.get("SPACE_ID"):
+    if is_public():
         return Limits(most_steps=200_000, most_seconds=600.0, most_rooms=8)
     return Limits()

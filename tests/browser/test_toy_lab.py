@@ -382,7 +382,7 @@ def test_nothing_sticks_out_sideways(open_page: Open, server: str, width: int) -
 
 def test_hub_leads_to_every_lab(open_page: Open, server: str) -> None:
     page = open_page(server)
-    expect(page.locator(".hub-card")).to_have_count(2)
+    expect(page.locator(".hub-card")).to_have_count(6)
     page.locator(".hub-card").first.click()
     ready(page)
     page.goto(f"{server}/dirac")

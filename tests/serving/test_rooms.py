@@ -214,9 +214,12 @@ def test_answers_go_to_the_one_who_asked() -> None:
         await drain(other, room, 1.0)
         room.send({"do": "python"}, asking)
         room.send({"do": "speed", "value": "warp"}, asking)
-        kinds = [m["type"] for m in await drain(asking, room, 1.0) if isinstance(m, dict)]
+        kinds: set[str] = set()
+        end = time.monotonic() + 20  # a busy machine
+        while not {"python", "error"} <= kinds and time.monotonic() < end:
+            kinds |= {m["type"] for m in await drain(asking, room, 0.2) if isinstance(m, dict)}
         others = [m["type"] for m in await drain(other, room, 0.1) if isinstance(m, dict)]
-        assert {"python", "error"} <= set(kinds)
+        assert {"python", "error"} <= kinds
         assert not {"python", "error"} & set(others)
         room.stop()
 

@@ -1,0 +1,1 @@
+"""Latent space: sampling, interpolation, directions, uploads."""

@@ -1,0 +1,37 @@
+"""What "show me the Python" prints runs, and makes the same picture."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganlab import weights, zoo
+from ganlab.recipe import Film, Keyframe, Mix, Noise, Recipe, Source
+from ganlab.recipe_script import as_python
+from ganlab.synthesis import Renderer
+from tests.tiny_models import write_model
+
+RECIPE = Recipe("tiny", "0" * 64, (Source(3, x=0.25),), psi=0.5, mixes=(Mix(Source(4), (0, 1)),), noise=Noise("none"))
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = write_model(tmp_path, "tiny", 16)
+    monkeypatch.setattr(zoo, "path_of", lambda name: path)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_a_picture(model: Path) -> None:
+    exec(as_python(RECIPE), {})
+    recipe = Recipe.from_dict({**RECIPE.to_dict(), "sha256": ""})
+    image = Renderer(weights.load(model)).pictures([recipe])[0].image
+    assert np.array_equal(np.asarray(Image.open("picture.png")), image)
+
+
+def test_a_film(model: Path) -> None:
+    keys = (Keyframe(Recipe("tiny"), 0.1), Keyframe(Recipe("tiny", sources=(Source(2),)), 0.1))
+    exec(as_python(Film(keys, loop=False)), {})
+    assert sorted(os.listdir("."))[:3] == ["frame0000.png", "frame0001.png", "frame0002.png"]

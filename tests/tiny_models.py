@@ -1,0 +1,30 @@
+"""Small StyleGAN2 models with random weights, saved as ours are."""
+
+from pathlib import Path
+
+import torch
+
+from ganlab import weights
+from ganlab.networks import stylegan2
+
+
+def write_model(folder: Path, name: str = "tiny", resolution: int = 32, classes: int = 0) -> Path:
+    """A generator whose noise shows."""
+    torch.manual_seed(1)
+    config = {
+        "z_dim": 32,
+        "c_dim": classes,
+        "w_dim": 32,
+        "img_resolution": resolution,
+        "img_channels": 3,
+        "mapping_kwargs": {"num_layers": 2},
+        "synthesis_kwargs": {"channel_base": 512, "channel_max": 32},
+    }
+    G = stylegan2.Generator(**config)
+    for key, parameter in G.named_parameters():
+        if key.endswith("noise_strength"):
+            parameter.data.fill_(0.3)
+    path = folder / f"{name}.safetensors"
+    names = [f"kind {i}" for i in range(classes)]
+    weights.save(path, G, licence="CC0-1.0", about={"title": f"A {name} one, random", "classes": names}, config=config)
+    return path
