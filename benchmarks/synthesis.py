@@ -137,9 +137,8 @@ def restarts(size: int, turns: int) -> None:
     times = least(turns, *calls)
     each = least(turns, *(lambda k=k: engine.run_one(ws, noise, store, k) for k in steps))
     work = macs(engine)
-    print(
-        f"\n{size} px, fp32: full pass {times[0]:.1f} ms\nstarted at         ms     share of time   of the steps   of MACs"
-    )
+    print(f"\n{size} px, fp32: full pass {times[0]:.1f} ms")
+    print("started at            ms   share of time   of the steps   of MACs")
     for k, step in enumerate(engine.steps):
         if step.kind == "conv":
             shares = times[k] / times[0], sum(each[k:]) / sum(each), sum(work[k:]) / sum(work)

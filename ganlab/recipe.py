@@ -18,6 +18,10 @@ from ganlab.config import Config, InvalidInput, knob
 MOST_LAYERS = 40  # rows of ws; StyleGAN2 at 1024 px has 18, StyleGAN3 16
 MOST_CLASSES = 20_000
 MOST_DEPTH = 4  # recipes inside recipes: a moment between two moments between two pictures
+# what one recipe may ask of the machine: each about a second of one core with the largest public models
+MOST_POINTS = 1000  # latents that are mapped, those of recipes inside included
+MOST_PAINT = 24.0  # painted area, as a multiple of the picture's
+MOST_CENTERS = 8  # classes whose centres are looked for
 LONGEST_LATENT = 160_000  # characters: 18 x 1,024 float32 as base64 and some
 MAP_ROW = 1000  # seeds between two rows of the latent map
 SEEDS = 2**32
@@ -54,6 +58,13 @@ class Source(Config):
     def is_seed(self) -> bool:
         """Whether this is a seed alone, a point that has a z."""
         return not self.latent and self.recipe is None and self.x == int(self.x) and self.y == int(self.y)
+
+    @property
+    def points(self) -> int:
+        """Latents that are mapped for it: one at a whole place of the map, up to four between."""
+        if self.recipe is not None:
+            return self.recipe.points
+        return 1 if self.latent else (1 + (self.x != int(self.x))) * (1 + (self.y != int(self.y)))
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,13 @@ class Noise(Config):
     pins: tuple[Pin, ...] = knob((), "Layers held while the seed changes", longest=MOST_LAYERS)
     strokes: tuple[Stroke, ...] = knob((), "Painted noise, later dabs over earlier ones", longest=200)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if sum(min(1.0, 2 * stroke.radius) ** 2 for stroke in self.strokes) > MOST_PAINT:
+            raise InvalidInput(
+                "strokes", f"cover the picture more than {MOST_PAINT:g} times over; clear some or use a smaller brush"
+            )
+
 
 @dataclass(frozen=True)
 class Recipe(Config):
@@ -125,6 +143,17 @@ class Recipe(Config):
                 )
         if _depth(self) > MOST_DEPTH:
             raise InvalidInput("sources", f"hold recipes nested more than {MOST_DEPTH} deep; save one as latents first")
+        if self.points > MOST_POINTS:
+            raise InvalidInput(
+                "sources", f"and mixes name more than {MOST_POINTS:,} seeds, with recipes inside; save one as latents"
+            )
+        if len(_centers(self)) > MOST_CENTERS:
+            raise InvalidInput("center", f"of the class is known for at most {MOST_CENTERS} classes at a time")
+
+    @property
+    def points(self) -> int:
+        """Latents that are mapped for it, those of recipes inside included."""
+        return sum(source.points for source in self.latent_sources())
 
     def latent_sources(self) -> tuple[Source, ...]:
         """All sources, those of style mixing included."""
@@ -133,6 +162,13 @@ class Recipe(Config):
 
 def _depth(recipe: Recipe) -> int:
     return 1 + max((_depth(s.recipe) for s in recipe.latent_sources() if s.recipe is not None), default=0)
+
+
+def _centers(recipe: Recipe) -> set[int]:
+    """Classes whose mean w is wanted, those of recipes inside included."""
+    inside = [_centers(source.recipe) for source in recipe.latent_sources() if source.recipe is not None]
+    ours = [] if recipe.center == "mean" else [s.classes for s in recipe.latent_sources() if s.recipe is None]
+    return set().union(*inside, *({share.index for share in classes} for classes in ours))
 
 
 def map_seed(seed: int, i: int, j: int) -> int:
@@ -180,7 +216,7 @@ def _ease_out(t: float) -> float:
 
 
 def _hold(t: float) -> float:
-    return 0.0
+    return float(t >= 1)
 
 
 EASINGS: dict[str, Callable[[float], float]] = {
@@ -217,10 +253,18 @@ class Film(Config):
             raise InvalidInput("keyframes", "are missing: add the current picture as the first one")
         if len({key.recipe.model for key in self.keyframes}) > 1:
             raise InvalidInput("keyframes", "come from different models; a film is made with one")
-        if self.space != "w":
-            for i, key in enumerate(self.keyframes):
+        self._check_moments()
+
+    def _check_moments(self) -> None:
+        """What is between keyframes must be a recipe too."""
+        for i, key in enumerate(self.keyframes):
+            if self.space != "w":
                 if len(key.recipe.sources) > 1 or key.recipe.mixes or not key.recipe.sources[0].is_seed:
                     raise InvalidInput(f"keyframes.{i}", "is not a single seed, so it has no z: choose W instead")
+            elif len(self.keyframes) > 1 and _depth(key.recipe) >= MOST_DEPTH:
+                raise InvalidInput(f"keyframes.{i}", "holds recipes nested too deep for a film; save it as latents")
+            elif len(self.keyframes) > 1 and 4 * key.recipe.points > MOST_POINTS:
+                raise InvalidInput(f"keyframes.{i}", "is blended from too many seeds for a film; save it as latents")
 
     @property
     def spans(self) -> tuple[float, ...]:
@@ -251,7 +295,7 @@ class Film(Config):
         for i, weight in weights.items():
             i = i % n if self.loop else min(max(i, 0), n - 1)
             parts[i] = parts.get(i, 0.0) + weight
-        return _blend([(self.keyframes[i].recipe, w) for i, w in parts.items() if w], self.space, (k, (k + 1) % n), t)
+        return _blend([(self.keyframes[i].recipe, w) for i, w in parts.items() if w], self.space)
 
     def times(self, fps: float) -> list[float]:
         """The times of its frames; a loop does not show its first frame twice."""
@@ -279,10 +323,11 @@ def _hermite(spans: tuple[float, ...], k: int, t: float, loop: bool) -> dict[int
     return weights
 
 
-def _blend(parts: list[tuple[Recipe, float]], space: str, pair: tuple[int, int], t: float) -> Recipe:
+def _blend(parts: list[tuple[Recipe, float]], space: str) -> Recipe:
     """A recipe between others: in W their finished styles are blended, in Z their one seed each."""
     nearest = max(parts, key=lambda part: part[1])[0]
-    noise = replace(nearest.noise, strength=_strengths(parts))
+    loud = [part for part in parts if part[0].noise.mode != "none"] or parts  # "none" has no strength to fade with
+    noise = replace(max(loud, key=lambda part: part[1])[0].noise, strength=_strengths(parts))
     if space == "w":
         sources = tuple(Source(recipe=recipe, weight=weight) for recipe, weight in parts)
         return Recipe(nearest.model, nearest.sha256, sources, psi=1.0, noise=noise)

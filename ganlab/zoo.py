@@ -5,7 +5,6 @@ known, else by the one that the first download had.
 """
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ganlab.config import InvalidInput
-from ganlab.files import only_writer, write_atomic
+from ganlab.files import only_writer, sha256_of, write_atomic
 
 SHIPPED_FOLDER = Path(__file__).resolve().parents[1] / "checkpoints"
 MOST_BYTES = 2 << 30  # the largest of the table has 0.4 GB
@@ -108,7 +107,7 @@ def _fetch(name: str, path: Path, tick: Tick) -> None:
         raise InvalidInput(name, f"cannot be fetched: the server answers {error.code}; it may have moved") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException):
         raise InvalidInput(name, OFFLINE.format(host=urlsplit(row.url).hostname)) from None
-    found, expected = _sha256(part), row.sha256 or _pins().get(name)
+    found, expected = sha256_of(part), row.sha256 or _pins().get(name)
     if expected is not None and found != expected:
         part.unlink()
         raise InvalidInput(name, "arrived damaged or was replaced by another file (its checksum differs); try again")
@@ -177,19 +176,6 @@ def _pins() -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return pins if isinstance(pins, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    """`hashlib.file_digest`, which Python 3.10 lacks."""
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 NVIDIA = "NVIDIA Source Code License (research, non-commercial)"

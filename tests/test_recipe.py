@@ -54,6 +54,8 @@ BAD: list[tuple[Any, str]] = [
     ({"noise": {"strokes": [{}] * 201}}, "at most 200"),
     ({"noise": {"mode": "loud"}}, "not one of const, none, random"),
     ({"model": "x" * 1000}, "model"),
+    ({"noise": {"strokes": [{"radius": 0.3}] * 70}}, "noise.strokes: cover the picture more than 24 times over"),
+    ({"center": "class", "sources": [{"classes": [{"index": i} for i in range(9)]}]}, "at most 8 classes"),
     ({"exec": "rm"}, "not a known setting"),
     ({"mixes": [{"layers": [-1]}]}, "mixes.0.layers"),
     ([], "object"),
@@ -75,6 +77,20 @@ def test_recipes_are_not_nested_without_end(depth: int) -> None:
     Recipe.from_json(nested(3))
     with pytest.raises(InvalidInput):
         Recipe.from_json(nested(depth))
+
+
+def crowd(levels: int, **leaf: float) -> dict[str, Any]:
+    """16 sources, each of them 16 sources, and so on."""
+    return {"sources": [leaf if levels == 1 else {"recipe": crowd(levels - 1, **leaf)}] * 16}
+
+
+def test_a_recipe_asks_for_a_bounded_number_of_seeds() -> None:
+    assert Recipe.from_dict(crowd(2)).points == 256
+    assert Recipe.from_dict(crowd(1, x=0.5)).points == 32 and Recipe.from_dict(crowd(1, x=0.5, y=0.5)).points == 64
+    with pytest.raises(InvalidInput, match="name more than 1,000 seeds"):
+        Recipe.from_dict(crowd(2, x=0.5, y=0.5))
+    with pytest.raises(InvalidInput, match=r"sources: has 80,000 items"):
+        Recipe.from_json('{"sources":[' + ",".join(["{}"] * 80_000) + "]}")
 
 
 def test_latents_survive_packing() -> None:
@@ -129,7 +145,7 @@ def test_easings_start_and_end_at_keyframes(easing: str) -> None:
         moments = [parts(film.at(t)).get(2, 0.0) for t in (0.2, 0.5, 0.8)]
         assert moments == sorted(moments) and 0 < moments[1] < 1
     else:
-        assert film.at(0.99).sources[0].seed == 1
+        assert film.at(0.99).sources[0].seed == 1 and film.at(1).sources[0].seed == 2
 
 
 def test_a_way_in_z_blends_seeds() -> None:
@@ -141,6 +157,8 @@ def test_noise_fades_between_keyframes() -> None:
     quiet, loud = Recipe(noise=Noise("none")), Recipe(noise=Noise(strength=(2.0,)))
     moment = Film((Keyframe(quiet), Keyframe(loud))).at(0.75)
     assert moment.noise.mode == "const" and moment.noise.strength[:2] == (1.5, 0.75)
+    early = Film((Keyframe(quiet), Keyframe(loud))).at(0.25)
+    assert early.noise.mode == "const" and early.noise.strength[:2] == (0.5, 0.25)
 
 
 def test_a_moment_can_become_a_keyframe() -> None:
@@ -154,6 +172,8 @@ BAD_FILMS: list[tuple[Any, str]] = [
     ({"keyframes": [{}] * 10_000}, "at most 100"),
     ({"keyframes": [{"recipe": {"model": "a"}}, {"recipe": {"model": "b"}}]}, "different models"),
     ({"keyframes": [{"seconds": 0}]}, "seconds"),
+    ({"keyframes": [{"recipe": json.loads(nested(3))}, {}]}, "keyframes.0: holds recipes nested too deep"),
+    ({"keyframes": [{}, {"recipe": crowd(2)}]}, "keyframes.1: is blended from too many seeds"),
     ({"keyframes": [{"recipe": {"sources": [{}, {}]}}], "space": "z_slerp"}, "choose W"),
 ]
 

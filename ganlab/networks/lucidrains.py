@@ -60,12 +60,16 @@ class ModulatedConv(nn.Module):
 
 
 class RgbBlock(nn.Module):
-    """Features to colours, added to the image so far."""
+    """Features to colours."""
 
     def __init__(self, w_dim: int, channels: int, img_channels: int) -> None:
         super().__init__()
         self.to_style = nn.Linear(w_dim, channels)
         self.conv = ModulatedConv(channels, img_channels, 1, demodulate=False)
+
+    def forward(self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n o h w"]:
+        out: Tensor = self.conv(x, self.to_style(w))
+        return out
 
 
 class Block(nn.Module):
@@ -125,6 +129,10 @@ class SynthesisNetwork(nn.Module):
         self.initial_conv = nn.Conv2d(widths[0], widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(Block(w_dim, a, b, img_channels) for a, b in itertools.pairwise(widths))
 
+    def start(self, n: int) -> Float[Tensor, "n c 4 4"]:
+        """What the first block is given."""
+        return self.initial_conv(self.initial_block.expand(n, -1, -1, -1))
+
     def noise(self, mode: str, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n side side 1"]:
         """The noise image: always the same, none (zeros), or new draws of U(0, 1)."""
         if mode not in NOISE_MODES:
@@ -146,13 +154,13 @@ class SynthesisNetwork(nn.Module):
     ) -> Float[Tensor, "n c h w"]:
         """The image, about in [-1, 1]."""
         noise = self.noise(noise_mode, len(ws), generator)
-        x = self.initial_conv(self.initial_block.expand(len(ws), -1, -1, -1))
+        x = self.start(len(ws))
         image: Tensor | None = None
         for k, (block, w) in enumerate(zip(self.blocks, ws.unbind(1))):
             x = grown(x) if k else x
             side = x.shape[2]
             x = block(x, w, noise[:, :side, :side])
-            rgb = block.to_rgb.conv(x, block.to_rgb.to_style(w))  # type: ignore[union-attr, operator]
+            rgb = block.to_rgb(x, w)  # type: ignore[operator]
             rgb = rgb if image is None else image + rgb
             image = rgb if side == self.img_resolution else blurred(grown(rgb))
         assert image is not None

@@ -1,6 +1,5 @@
 """The models of a server: shipped, from a folder, uploaded, from the zoo; those in use are kept loaded."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -164,32 +163,13 @@ def open_model(model: Model) -> Painter:
     """Loads a model's file of any kind that is known, and makes a renderer of it."""
     import torch  # and the networks: only when a picture is wanted
 
-    from ganlab import weights
-    from ganlab.synthesis import Renderer
+    from ganlab.synthesis import open_renderer
 
     if model.path is None:
         raise InvalidInput("model", "is not on this computer yet; download it first")
     # a core is left for the server and for trainers: where one is busy, threads wait for each other ten times as long
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-    about: dict[str, Any] = {}
-    if model.path.suffix in SAFE:
-        about = weights.inspect(model.path).about or {}
-    title, classes = about.get("title"), about.get("classes")
-    return Renderer(
-        weights.load(model.path),
-        name=model.name,
-        sha256=_checksum(model.path),
-        title=title if isinstance(title, str) else model.title,
-        classes=[str(name)[:60] for name in classes] if isinstance(classes, list) else (),
-    )
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return open_renderer(model.path, model.name, model.title)
 
 
 def folder_from_environment() -> Path | None:

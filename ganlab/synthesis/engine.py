@@ -8,7 +8,6 @@ than the arithmetic of a 1024 px layer.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ganlab.networks.stylegan2 import HALF, SynthesisBlock, SynthesisLayer, SynthesisNetwork
 from ganlab.synthesis.kernels import Direct, Up, as_2d
+from ganlab.synthesis.steps import NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
 from ganlab.synthesis.winograd import AVAILABLE, Winograd
 
@@ -26,20 +26,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LINEAR, LRELU = 1.0, 0.2  # slopes of the two activations that layers have
 
 
-@dataclass(frozen=True)
-class Step:
-    """One convolution or one step to colours."""
-
-    name: str  # "64x64 conv0", as StyleGAN2 names its layers
-    kind: str  # "conv" or "rgb"
-    resolution: int  # of what it makes
-    row: int  # of ws, its style
-    noise: int | None  # its noise input
-    channels: int  # that it makes
-
-
-class Engine:
-    """The steps of one network, prepared for one precision and device. Read-only but for its packed weights."""
+class Engine(Steps["ConvStep | RgbStep"]):
+    """The steps of one network, prepared for one precision and device."""
 
     def __init__(
         self, synthesis: SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
@@ -47,77 +35,28 @@ class Engine:
         """`precision` of the convolutions, the rest is float32: "fp32", "bf16", or "fp16", which takes half precision
         in those blocks where the model declares it, as the official code does on a GPU.
         """
-        self.synthesis, self.precision, self.device = synthesis, precision, torch.device(device)
-        self.num_ws = synthesis.num_ws
-        self.steps: list[Step] = []
-        self._makers: list[ConvStep | RgbStep] = []
+        super().__init__(synthesis.num_ws, device)
+        self.synthesis, self.precision = synthesis, precision
         for block in synthesis.blocks():
-            self._add(block)
+            self._add_block(block)
 
-    def entry(self, step: int, store: Store) -> int:
-        """The last step up to `step` that can be begun with what `store` holds from before."""
-        while step > 0:
-            missing = [source for source in self._makers[step].sources() if not store.holds(source)]
-            if not missing:
-                break
-            step = min(missing)
-        return step
-
-    def needs(self, start: int) -> set[int]:
-        """The steps before `start` whose results it and later steps read."""
-        read = {source for maker in self._makers[start:] for source in maker.sources()}
-        return {source for source in read if source < start}
-
-    def _add(self, block: SynthesisBlock) -> None:
+    def _add_block(self, block: SynthesisBlock) -> None:
         size = f"{block.resolution}x{block.resolution}"
         names = ["conv1"] if block.in_channels == 0 else ["conv0", "conv1"]
-        before = self._last_conv()
+        before = self._last("conv")
         for name in names:
-            row = self._count("conv")
+            row = len(self.noises)
             layer = getattr(block, name)
-            maker = ConvStep(block, layer, row, self._last_conv(), self.precision)
+            maker = ConvStep(block, layer, row, self._last("conv"), self.precision)
             if name == "conv1" and block.architecture == "resnet" and before is not None:
                 maker.shortcut = (block, before)
-            self._makers.append(maker)
-            channels = layer.weight.shape[0]
-            self.steps.append(
-                Step(f"{size} {name}", "conv", block.resolution, row, row if layer.use_noise else None, channels)
-            )
+            noise = row if layer.use_noise else None
+            self._add(Step(f"{size} {name}", "conv", block.resolution, row, noise, layer.weight.shape[0]), maker)
+            self.noises.append(_noise_input(layer))
         if block.num_torgb:
-            row = self._count("conv")
-            images = [i for i, step in enumerate(self.steps) if step.kind == "rgb"]
-            self._makers.append(RgbStep(block, row, len(self.steps) - 1, images[-1] if images else None))
-            self.steps.append(Step(f"{size} torgb", "rgb", block.resolution, row, None, block.torgb.weight.shape[0]))
-
-    def _count(self, kind: str) -> int:
-        return sum(step.kind == kind for step in self.steps)
-
-    def _last_conv(self) -> int | None:
-        return next((i for i in reversed(range(len(self.steps))) if self.steps[i].kind == "conv"), None)
-
-    @torch.inference_mode()
-    def run(
-        self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, start: int = 0, stop: int | None = None
-    ) -> Tensor:
-        """The image [N, C, H, W] after step `stop` (None: the last), begun at step `start` with what `store` holds.
-
-        ws: [N, num_ws, w_dim]. noise: one entry a convolution, [H, W] or [N, 1, H, W] with its strength multiplied in,
-        or None. `store` gets what each step makes.
-        """
-        last = len(self.steps) - 1 if stop is None else stop
-        ws = ws.to(self.device)
-        store.begin(len(ws))
-        for i in range(start, last + 1):
-            self.run_one(ws, noise, store, i)
-        return store.get(max(i for i in range(last + 1) if self.steps[i].kind == "rgb"))
-
-    def run_one(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        """One step of `run`."""
-        maker, style = self._makers[i], ws[:, self.steps[i].row]
-        if isinstance(maker, ConvStep):
-            maker(style, noise[maker.index], store, i)
-        else:
-            maker(style, store, i)
+            row = len(self.noises)
+            maker_rgb = RgbStep(block, row, len(self.steps) - 1, self._last("rgb"))
+            self._add(Step(f"{size} torgb", "rgb", block.resolution, row, None, block.torgb.weight.shape[0]), maker_rgb)
 
 
 class ConvStep:
@@ -141,9 +80,10 @@ class ConvStep:
         self.conv = _convolution(layer, weight, dtype)
         self.conv_dtype = self.conv.dtype
 
-    def __call__(self, w: Tensor, noise: Tensor | None, store: Store, i: int) -> None:
-        layer = self.layer
-        styles = layer.affine(w)  # [n, i]
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        """As `Maker`."""
+        layer, added = self.layer, noise[self.index]
+        styles = layer.affine(ws[:, self.index])  # [n, i]
         if self.careful:
             styles = styles / styles.abs().amax(1, keepdim=True)
         half = HALF if self.shortcut else 1.0
@@ -151,21 +91,24 @@ class ConvStep:
         scale = (styles.square() @ self.squares + 1e-8).rsqrt() * gain  # [n, o]
         bias = (layer.bias * gain).view(1, -1, 1, 1)
         clamp = None if layer.conv_clamp is None else layer.conv_clamp * half
-        x = self._input(len(w), store)  # [n, i, h + 2, w + 2]
-        out = store.padded(i, len(w), self.out_channels, self.resolution)
-        for n, first, last in self._bands(len(w)):
+        x = self._input(len(ws), store)  # [n, i, h + 2, w + 2]
+        out = store.padded(i, len(ws), self.out_channels, self.resolution)
+        for n, first, last in self._bands(len(ws)):
             y = self._convolved(x[n], styles[n, :, None, None], first, last)
             y = torch.addcmul(bias, y, scale[n, :, None, None], out=y)
             rows = slice(first * self.up, last * self.up)
-            if noise is not None:
-                y += (noise if noise.ndim == 2 else noise[n])[..., rows, :] * gain
+            if added is not None:
+                y += (added if added.ndim == 2 else added[n])[..., rows, :] * gain
             if self.slope != LINEAR:
                 F.leaky_relu_(y, self.slope)
-            if clamp is not None:
-                y.clamp_(-clamp, clamp)
+            place = out[n, :, 1 + rows.start : 1 + rows.stop, 1:-1]
             if self.shortcut:
-                y += self._skip(n, first, last, store)
-            out[n, :, 1 + rows.start : 1 + rows.stop, 1:-1] = y
+                y = y if clamp is None else y.clamp_(-clamp, clamp)
+                torch.add(y, self._skip(n, first, last, store), out=place)
+            elif clamp is not None:
+                torch.clamp(y, -clamp, clamp, out=place)
+            else:
+                place.copy_(y)
 
     def sources(self) -> list[int]:
         """The steps whose results it reads."""
@@ -227,22 +170,33 @@ class RgbStep:
         """The steps whose results it reads."""
         return [self.source] if self.image is None else [self.source, self.image]
 
-    def __call__(self, w: Tensor, store: Store, i: int) -> None:
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        """As `Maker`."""
         torgb = self.block.torgb
-        styles = torgb.affine(w) * torgb.weight_gain
-        weights = torgb.weight[None] * styles[:, None, :, None, None]  # [n, c, i, 1, 1]
+        styles = torgb.affine(ws[:, self.row]) * torgb.weight_gain
+        weights = torgb.weight[:, :, 0, 0][None] * styles[:, None]  # [n, c, i]
         x = store.get(self.source)
-        out = store.plain(i, len(w), weights.shape[1], self.resolution)
+        out = store.plain(i, len(ws), weights.shape[1], self.resolution)
         rows = max(1, BAND // (self.resolution * x.shape[1] * 4))
-        for n in range(len(w)):
+        for n in range(len(ws)):
             for top in range(0, self.resolution, rows):
-                part = x[n : n + 1, :, 1 + top : 1 + min(top + rows, self.resolution), 1:-1]
-                out[n : n + 1, :, top : top + rows] = F.conv2d(part, weights[n], torgb.bias)
+                part = x[
+                    n, :, 1 + top : 1 + min(top + rows, self.resolution)
+                ]  # [i, rows, w + 2], with the border's sides
+                pixels = part.permute(1, 2, 0).flatten(0, 1)  # as it lies in memory
+                colours = (weights[n] @ pixels.T).view(-1, *part.shape[1:])
+                torch.add(colours[..., 1:-1], torgb.bias.view(-1, 1, 1), out=out[n, :, top : top + part.shape[1]])
         if torgb.conv_clamp is not None:
             out.clamp_(-torgb.conv_clamp, torgb.conv_clamp)
         if self.image is not None:
             larger = F.conv_transpose2d(store.get(self.image), self.kernel, stride=2, groups=out.shape[1])
             out += larger[:, :, self.inside, self.inside]
+
+
+def _noise_input(layer: SynthesisLayer) -> NoiseInput:
+    if not layer.use_noise:
+        return NoiseInput(layer.resolution, None)
+    return NoiseInput(layer.resolution, layer.noise_const, layer.noise_strength, layer.noise_strength)
 
 
 def _convolution(layer: SynthesisLayer, weight: Tensor, dtype: torch.dtype) -> Direct | Up | Winograd:

@@ -1,52 +1,65 @@
-"""The noise inputs of a recipe: one map a convolution, and a key that says whether two are the same."""
+"""The noise inputs of a recipe: one map each, and a key that says whether two are the same."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.networks.stylegan2 import SynthesisLayer
 from ganlab.recipe import Noise, Stroke
+from ganlab.synthesis.steps import NoiseInput
 
 REMEMBERED = 64 << 20  # bytes of draws that are kept
+TILE = 64  # side of what is drawn at once: a dab needs only those that it touches
+Key = tuple[int | str, float, tuple[Stroke, ...]]  # (seed or "const", factor, strokes)
 
 
 class NoiseMaps:
     """The noise inputs of one model."""
 
-    def __init__(self, layers: list[SynthesisLayer]) -> None:
-        self.layers = layers
-        self._draws: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
+    def __init__(self, inputs: Sequence[NoiseInput]) -> None:
+        self.inputs = inputs
+        self._tiles: OrderedDict[tuple[int, int, int, int], npt.NDArray[np.float32]] = OrderedDict()
+        self._painted: dict[int, tuple[Key, Tensor]] = {}  # the last of each input: a film asks for it each time
         self._bytes = 0
 
     def check(self, noise: Noise) -> None:
         """`InvalidInput` where a recipe names noise inputs that this model does not have."""
         named = [pin.layer for pin in noise.pins] + [s.layer for s in noise.strokes if s.layer is not None]
-        if any(layer >= len(self.layers) for layer in named):
-            raise InvalidInput("noise", f"names layers that this model does not have; it has {len(self.layers)}")
+        if any(layer >= len(self.inputs) for layer in named):
+            raise InvalidInput("noise", f"names layers that this model does not have; it has {len(self.inputs)}")
 
     def keys(self, noise: Noise) -> list[Hashable]:
-        """Per convolution; equal keys mean equal maps."""
-        return [self._key(noise, i) for i in range(len(self.layers))]
+        """Per noise input; equal keys mean equal maps."""
+        return [self._key(noise, i) for i in range(len(self.inputs))]
+
+    def strength(self, index: int) -> float:
+        """How much noise the network adds there: the root mean square over its channels."""
+        strength = self.inputs[index].strength
+        return 0.0 if strength is None else float(strength.detach().square().mean().sqrt())
 
     def map(self, noise: Noise, index: int) -> Tensor | None:
-        """What is added before the bias of a convolution, [H, W] with its strength in it; None for nothing."""
-        layer = self.layers[index]
-        seed, factor, strokes = self._key(noise, index)
-        if not layer.use_noise or (factor == 0.0 and not strokes):
+        """What an engine takes at a noise input, [H, W] on its device with `scale` in it; None for nothing."""
+        at = self.inputs[index]
+        key = self._key(noise, index)
+        seed, factor, strokes = key
+        if at.const is None or (factor == 0.0 and not strokes):
             return None
-        base = layer.noise_const.cpu() if seed == "const" else self._draw(seed, index)
-        total = base * factor
-        for stroke in strokes:
-            mask = _dab(stroke, layer.resolution)
-            total = total * (1 - mask) + mask * stroke.strength * self._draw(stroke.seed, index)
-        return (total * layer.noise_strength.to(total.device)).to(layer.noise_strength.device)
+        if not strokes:
+            base = at.const if isinstance(seed, str) else self._draw(seed, index).to(at.const.device)
+            return base * factor * at.scale
+        known = self._painted.get(index)
+        if known is None or known[0] != key:
+            base = at.const.cpu() if isinstance(seed, str) else self._draw(seed, index)
+            painted = self._paint(base * factor, strokes, index).to(at.const.device) * at.scale
+            known = self._painted[index] = key, painted
+        return known[1]
 
-    def _key(self, noise: Noise, index: int) -> tuple[int | str, float, tuple[Stroke, ...]]:
-        """(seed or "const", factor, strokes)."""
+    def _key(self, noise: Noise, index: int) -> Key:
         factor = noise.strength[index] if index < len(noise.strength) else 1.0
         seed: int | str = noise.seed if noise.mode == "random" else "const"
         pin = next((pin for pin in reversed(noise.pins) if pin.layer == index), None)
@@ -57,24 +70,48 @@ class NoiseMaps:
         strokes = tuple(s for s in noise.strokes if s.layer in (None, index))
         return seed, float(factor), strokes
 
-    def _draw(self, seed: int | str, index: int) -> Tensor:
-        """N(0, 1) noise of a seed for a layer, [H, W]: each pair of the two is a stream of its own."""
-        assert isinstance(seed, int)
-        key = (seed, index)
-        if key not in self._draws:
-            side = self.layers[index].resolution
-            rng = np.random.Generator(np.random.Philox(key=[seed, index]))
-            self._draws[key] = torch.from_numpy(rng.standard_normal((side, side), dtype=np.float32))
+    def _paint(self, total: Tensor, strokes: Sequence[Stroke], index: int) -> Tensor:
+        """`total` [H, W] with the strokes over it, in place."""
+        for stroke in strokes:
+            rows, columns = (_reach(at, stroke.radius, len(total)) for at in (stroke.y, stroke.x))
+            if rows.start < rows.stop and columns.start < columns.stop:
+                mask = _dab(stroke, len(total), rows, columns)
+                total[rows, columns].lerp_(stroke.strength * self._draw(stroke.seed, index, rows, columns), mask)
+        return total
+
+    def _draw(self, seed: int, index: int, rows: slice | None = None, columns: slice | None = None) -> Tensor:
+        """Noise of a seed for an input, [H, W] or a part of it: each pair of the two is a stream of its own."""
+        side = self.inputs[index].resolution
+        rows, columns = rows or slice(0, side), columns or slice(0, side)
+        tops, lefts = (range(part.start // TILE * TILE, part.stop, TILE) for part in (rows, columns))
+        drawn = np.block([[self._tile(seed, index, top, left) for left in lefts] for top in tops])
+        inside = drawn[rows.start - tops[0] : rows.stop - tops[0], columns.start - lefts[0] : columns.stop - lefts[0]]
+        return torch.from_numpy(inside)
+
+    def _tile(self, seed: int, index: int, top: int, left: int) -> npt.NDArray[np.float32]:
+        key = (seed, index, top, left)
+        if key not in self._tiles:
+            at = self.inputs[index]
+            side = min(TILE, at.resolution)
+            # the last word of the counter is the tile's: no stream is long enough to run into the next
+            rng = np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, left, top]))
+            draw = rng.random if at.uniform else rng.standard_normal
+            self._tiles[key] = draw((side, side), dtype=np.float32)
             self._bytes += 4 * side * side
-            while self._bytes > REMEMBERED and len(self._draws) > 1:
-                self._bytes -= 4 * self._draws.popitem(last=False)[1].numel()
-        self._draws.move_to_end(key)
-        return self._draws[key]
+            while self._bytes > REMEMBERED:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+        self._tiles.move_to_end(key)
+        return self._tiles[key]
 
 
-def _dab(stroke: Stroke, side: int) -> Tensor:
-    """The stroke's mask [side, side]: 1 inside, falling to 0 over the outer half of the radius."""
-    at = (torch.arange(side) + 0.5) / side
-    distance = ((at[None, :] - stroke.x).square() + (at[:, None] - stroke.y).square()).sqrt() / stroke.radius
+def _reach(at: float, radius: float, side: int) -> slice:
+    """The pixels that a dab touches along one axis; none where it lies beside the picture."""
+    return slice(max(0, math.floor((at - radius) * side)), min(side, math.ceil((at + radius) * side)))
+
+
+def _dab(stroke: Stroke, side: int, rows: slice, columns: slice) -> Tensor:
+    """A part of the stroke's mask: 1 inside, falling to 0 over the outer half of the radius."""
+    y, x = ((torch.arange(part.start, part.stop) + 0.5) / side for part in (rows, columns))
+    distance = ((x[None, :] - stroke.x).square() + (y[:, None] - stroke.y).square()).sqrt() / stroke.radius
     t = (2 - 2 * distance).clamp(0, 1)
     return t * t * (3 - 2 * t)

@@ -1,18 +1,19 @@
 """From a model's file or name to its `Renderer`, and from a recipe alone to its picture."""
 
 import functools
-import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ganlab import weights, zoo
 from ganlab.config import InvalidInput
+from ganlab.files import sha256_of
 from ganlab.recipe import Recipe
 from ganlab.synthesis.renderer import Pixels, Renderer
 
 MOST_OPEN = 2  # models that `render` keeps
-CHUNK = 1 << 20
+LONGEST = 80  # characters of a title or of a class's name
 
 
 def best_device() -> torch.device:
@@ -23,23 +24,23 @@ def best_device() -> torch.device:
 
 
 def open_renderer(
-    path: str | Path, name: str = "", precision: str = "", device: torch.device | None = None
+    path: str | Path, name: str = "", title: str = "", precision: str = "", device: torch.device | None = None
 ) -> Renderer:
-    """The renderer of a checkpoint; title and names of classes are those that our own files carry.
+    """The renderer of a checkpoint; our own files carry a title, which replaces `title`, and the names of classes.
 
     precision: as `Engine` has it; empty: half precision on CUDA where the model declares it, else float32.
     """
     device = device or best_device()
     path = Path(path)
     G = weights.load(path)
-    about = weights.inspect(path).about or {}
-    title, classes = about.get("title"), about.get("classes")
+    about: dict[str, Any] = G.about  # type: ignore[assignment]
+    own, classes = about.get("title"), about.get("classes")
     return Renderer(
         G,
         name or path.stem,
-        _sha256(path),
-        title if isinstance(title, str) else "",
-        [str(c) for c in classes] if isinstance(classes, list) else (),
+        sha256_of(path),
+        own[:LONGEST] if isinstance(own, str) else title,
+        [str(c)[:LONGEST] for c in classes] if isinstance(classes, list) else (),
         precision or ("fp16" if device.type == "cuda" else "fp32"),
         device,
     )
@@ -60,11 +61,3 @@ def render(recipe: Recipe, model: str | Path | None = None) -> Pixels:
 @functools.lru_cache(MOST_OPEN)
 def _opened(path: Path) -> Renderer:
     return open_renderer(path)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

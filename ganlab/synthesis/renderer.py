@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.networks import stylegan2
+from ganlab.networks import lucidrains, stylegan1, stylegan2
 from ganlab.recipe import Noise, Recipe
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
+from ganlab.synthesis.plain import LucidrainsEngine, StyleGan1Engine
+from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
+from ganlab.weights.families import FAMILIES, family_of
 
 MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
 BANDS = ((8, "coarse"), (32, "middle"), (1 << 20, "fine"))  # up to this resolution
+Generator = stylegan2.Generator | stylegan1.Generator | lucidrains.Generator
+ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[Any]]] = {
+    stylegan2.Generator: Engine,
+    stylegan1.Generator: StyleGan1Engine,
+    lucidrains.Generator: LucidrainsEngine,
+}
 Pixels = npt.NDArray[np.uint8]
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
 
@@ -61,31 +70,24 @@ class Renderer:
         precision: str = "fp32",
         device: torch.device | str = "cpu",
     ) -> None:
-        if not isinstance(G, stylegan2.Generator):
-            raise InvalidInput(
-                "model", f"is a {type(G).__module__.split('.')[-1]} network, which the labs cannot render yet"
-            )
-        self.G = G.to(device).eval().requires_grad_(False)
+        if not isinstance(G, Generator) or type(G) not in ENGINES:
+            raise InvalidInput("model", f"is a {type(G).__name__}, which the labs cannot render")
+        self.G: Generator = G.to(device).eval().requires_grad_(False)
         self.name, self.sha256, self.title, self.classes = name, sha256, title or name, tuple(classes)
-        self.engine = Engine(G.synthesis, precision, device)
+        self.engine = ENGINES[type(G)](G.synthesis, precision, device)
         self.steps = self.engine.steps
         self.latents = Latents(G.mapping, G.z_dim, G.c_dim, G.w_dim, G.num_ws)
-        self.noise = NoiseMaps(G.synthesis.layers())
+        self.noise = NoiseMaps(self.engine.noises)
         self._rooms: dict[int, Store] = {}  # for pictures without a memory, by how many are made at once
 
     def facts(self) -> dict[str, Any]:
         """What a lab needs to know of the model, in JSON types."""
         G, engine = self.G, self.engine
-        convs = [step for step in self.steps if step.kind == "conv"]
-        last = self.steps[-1]
-        rows = [{"row": s.row, "name": s.name, "resolution": s.resolution, "band": band(s.resolution)} for s in convs]
-        rows.append({"row": last.row, "name": last.name, "resolution": last.resolution, "band": band(last.resolution)})
-        layers = self.noise.layers
         return {
             "name": self.name,
             "title": self.title,
             "sha256": self.sha256,
-            "family": "StyleGAN2",
+            "family": FAMILIES[family_of(G)].title,
             "resolution": G.img_resolution,
             "channels": G.img_channels,
             "num_ws": engine.num_ws,
@@ -93,17 +95,22 @@ class Renderer:
             "z_dim": G.z_dim,
             "c_dim": G.c_dim,
             "classes": list(self.classes),
-            "rows": rows,
+            "rows": [self._row(row) for row in range(engine.num_ws)],
             "noises": [
-                {"index": i, "name": s.name, "resolution": s.resolution, "strength": float(layers[i].noise_strength)}
-                for i, s in enumerate(convs)
-                if layers[i].use_noise
+                {"index": s.noise, "name": s.name, "resolution": s.resolution, "strength": self.noise.strength(s.noise)}
+                for s in self.steps
+                if s.noise is not None
             ],
             "layers": [
                 {"index": i, "name": s.name, "resolution": s.resolution, "channels": s.channels}
                 for i, s in enumerate(self.steps)
             ],
         }
+
+    def _row(self, row: int) -> dict[str, Any]:
+        """A row of ws, named after the first layer that takes it."""
+        first = min((step for step in self.steps if step.row == row), key=lambda step: step.kind != "conv")
+        return {"row": row, "name": first.name, "resolution": first.resolution, "band": band(first.resolution)}
 
     def lower(self, recipe: Recipe) -> Lowered:
         """The recipe for this model; what does not fit it raises `InvalidInput`."""
@@ -116,7 +123,7 @@ class Renderer:
         styles = [row.tobytes() for row in ws.numpy()]
         noises = self.noise.keys(recipe.noise)
         keys: list[Hashable] = [
-            (styles[s.row], noises[s.row]) if s.kind == "conv" else styles[s.row] for s in self.steps
+            (None if s.row is None else styles[s.row], None if s.noise is None else noises[s.noise]) for s in self.steps
         ]
         return Lowered(ws, recipe.noise, keys)
 
@@ -137,8 +144,10 @@ class Renderer:
         """
         lowered = [self.lower(recipe) for recipe in recipes]
         memories = [m or Memory(0) for m in (memory if memory is not None else [None] * len(recipes))]
+        if len({id(m) for m in memories}) < len(memories):
+            raise ValueError("a memory serves one picture at a time")
         stop = self._stop(preview)
-        starts = [0 if exact and not m.exact else self._start(m, low, stop) for m, low in zip(memories, lowered)]
+        starts = [self._start(m, low, stop, exact) for m, low in zip(memories, lowered)]
         most = 1 if exact else self._together(stop)
         out: dict[int, Picture] = {}
         for start in sorted(set(starts)):
@@ -154,7 +163,7 @@ class Renderer:
     def image(self, recipe: Recipe, stop: int | None = None) -> Tensor:
         """The image [C, H, W], about in [-1, 1], not rounded to pixels."""
         low = self.lower(recipe)
-        return self.engine.run(low.ws[None], self._maps([low]), self._room(1), stop=stop)[0].clone()
+        return self.engine.run(low.ws[None], self._maps([low], 0, stop), self._room(1), stop=stop)[0].clone()
 
     @torch.inference_mode()
     def activations(self, recipe: Recipe, layer: int) -> Tensor:
@@ -163,7 +172,7 @@ class Renderer:
             raise InvalidInput("layer", f"must be from 0 to {len(self.steps) - 1}")
         low, store = self.lower(recipe), Store(1 << 40, self.engine.device)
         image = min(i for i, s in enumerate(self.steps) if s.kind == "rgb" and i >= layer)
-        self.engine.run(low.ws[None], self._maps([low]), store, stop=image)
+        self.engine.run(low.ws[None], self._maps([low], 0, image), store, stop=image)
         made = store.get(layer)[0]
         return made[:, 1:-1, 1:-1] if self.steps[layer].kind == "conv" else made
 
@@ -177,8 +186,8 @@ class Renderer:
         for k in range(draws):
             if tick is not None and not tick(k, draws):
                 raise Cancelled
-            noise = Noise.from_dict({**recipe.noise.to_dict(), "mode": "random", "seed": k})
-            image = self.image(Recipe.from_dict({**recipe.to_dict(), "noise": noise.to_dict()})).double().cpu().numpy()
+            noise = replace(recipe.noise, mode="random", seed=k)
+            image = self.image(replace(recipe, noise=noise)).cpu().double().numpy()  # MPS has no float64
             total, squares = total + image, squares + image**2
         variance = squares / draws - (total / draws) ** 2
         result: npt.NDArray[np.float32] = np.sqrt(np.maximum(variance, 0)).mean(0).astype(np.float32)
@@ -190,10 +199,11 @@ class Renderer:
         small = [i for i in ends if preview is not None and self.steps[i].resolution <= preview]
         return small[-1] if small else ends[-1]
 
-    def _start(self, memory: Memory, low: Lowered, stop: int) -> int:
+    def _start(self, memory: Memory, low: Lowered, stop: int, exact: bool) -> int:
         """The first step that must be made again."""
         if memory.owner is not self.engine:
             memory.forget(self.engine.device)
+        if exact and not memory.exact:
             return 0
         same = 0
         for old, new in zip(memory.keys, low.keys):
@@ -221,8 +231,10 @@ class Renderer:
         if keep and n > 1:
             store.gather(stores, {*self.engine.needs(start), stop} if start > stop else self.engine.needs(start))
         if start <= stop:
+            for memory in memories:
+                memory.keys = memory.keys[:start]  # should this fail, what follows is no longer what it was
             ws = torch.stack([low.ws for low in lowered])
-            pixels = to_pixels(self.engine.run(ws, self._maps(lowered), store, start, stop))
+            pixels = to_pixels(self.engine.run(ws, self._maps(lowered, start, stop), store, start, stop))
         else:
             pixels = to_pixels(store.get(stop))
         if keep and n > 1:
@@ -236,10 +248,11 @@ class Renderer:
         preview = stop < len(self.steps) - 1
         return [Picture(p, start if start <= stop else len(self.steps), name, ms, preview) for p in pixels]
 
-    def _maps(self, lowered: list[Lowered]) -> list[Tensor | None]:
-        """The noise inputs of a batch, one entry a convolution."""
-        count = len(self.noise.layers)
-        return [self._map(lowered, i) for i in range(count)]
+    def _maps(self, lowered: list[Lowered], start: int, stop: int | None) -> list[Tensor | None]:
+        """The noise inputs of a batch that the steps `start` .. `stop` take, None for the others."""
+        last = len(self.steps) - 1 if stop is None else stop
+        taken = {step.noise for step in self.steps[start : last + 1]}
+        return [self._map(lowered, i) if i in taken else None for i in range(len(self.noise.inputs))]
 
     def _map(self, lowered: list[Lowered], index: int) -> Tensor | None:
         maps = [self.noise.map(low.noise, index) for low in lowered]

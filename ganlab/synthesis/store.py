@@ -68,12 +68,15 @@ class Store:
             self.made[step] = torch.cat([store.made[step] for store in stores])
 
     def scatter(self, stores: Sequence["Store"], steps: Iterable[int]) -> None:
-        """Gives each store its part of what the batch made, as a view."""
+        """Gives each store its part of what the batch made, as a copy: a view would keep all of the batch alive."""
         for step in steps:
             for k, store in enumerate(stores):
-                store.made.pop(step, None)
-                if step in self.made:
-                    store.made[step] = self.made[step][k : k + 1]
+                if step not in self.made:
+                    store.made.pop(step, None)
+                elif step in store.made:
+                    store.made[step].copy_(self.made[step][k : k + 1])
+                else:
+                    store.made[step] = self.made[step][k : k + 1].clone()
         for store in stores:
             store.n = 1
 

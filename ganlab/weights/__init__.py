@@ -87,8 +87,8 @@ def inspect(path: str | Path) -> Report:
 def load(path: str | Path, which: str = "G") -> nn.Module:
     """The network `which` of a file: G (G_ema before G), G_ema, G_raw or D; fp32, eval mode, no gradients.
 
-    Its `init_kwargs` are the constructor arguments, its `load_warnings` sentences about its weights (NaN, no average).
-    Raises BadCheckpoint.
+    Its `init_kwargs` are the constructor arguments, its `load_warnings` sentences about its weights (NaN, no average),
+    its `about` what our own files say of themselves. Raises BadCheckpoint.
     """
     return _load(path, which)[0]
 
@@ -148,6 +148,8 @@ def _load(path: str | Path, which: str) -> tuple[nn.Module, Plan]:
             refuse("holds no generator" if which != "D" else "holds no discriminator")
         module = row.module()
         module.load_warnings = (*found.warnings, *row.notes)  # type: ignore[assignment]
+        about = row.header.get("about")
+        module.about = about if isinstance(about, dict) else {}  # type: ignore[assignment]
         return module, row
 
 

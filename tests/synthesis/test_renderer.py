@@ -12,6 +12,8 @@ from ganlab.networks.stylegan2 import Generator
 from ganlab.recipe import ClassShare, Mix, Noise, Pin, Recipe, Source, Stroke, map_seed, pack_latent
 from ganlab.synthesis import Cancelled, Memory, Renderer
 from ganlab.synthesis.latents import slerp, z_of
+from ganlab.synthesis.noise import NoiseMaps
+from ganlab.synthesis.steps import NoiseInput
 
 
 def model(c_dim: int = 0, **options: Any) -> Renderer:
@@ -118,6 +120,39 @@ def test_memory_of_another_model_is_not_used() -> None:
     assert np.array_equal(PLAIN.pictures([BASE], [memory])[0].image, pixels(BASE))
 
 
+def test_memory_that_a_batch_of_another_model_left_is_not_used() -> None:
+    memories, other = [Memory(), Memory()], model(channel_max=8)
+    PLAIN.pictures([BASE, CHANGES[0]], memories, exact=False)
+    assert np.array_equal(other.pictures([BASE], memories[:1])[0].image, pixels(BASE, other))
+
+
+def test_a_batch_leaves_copies_behind() -> None:
+    memories = [Memory(), Memory()]
+    for _ in range(2):  # into new memory, and into what is there
+        PLAIN.pictures([BASE, CHANGES[0]], memories, exact=False)
+        for memory in memories:
+            assert all(t.untyped_storage().nbytes() == t.nbytes for t in memory.store.made.values())
+    with pytest.raises(ValueError, match="one picture at a time"):
+        PLAIN.pictures([BASE, CHANGES[0]], [memories[0]] * 2)
+
+
+def test_a_picture_that_failed_leaves_nothing_wrong_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory()
+    PLAIN.pictures([BASE], [memory])
+    run_one = PLAIN.engine.run_one
+
+    def failing(ws: Any, noise: Any, store: Any, i: int) -> None:
+        if i == 6:
+            raise MemoryError
+        run_one(ws, noise, store, i)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PLAIN.engine, "run_one", failing)
+        with pytest.raises(MemoryError):
+            PLAIN.pictures([CHANGES[0]], [memory])
+    assert np.array_equal(PLAIN.pictures([BASE], [memory])[0].image, pixels(BASE))
+
+
 def test_an_early_preview_is_part_of_the_way() -> None:
     memory = Memory()
     early = PLAIN.pictures([BASE], [memory], preview=16)[0]
@@ -181,7 +216,7 @@ def test_classes_and_their_centres() -> None:
 def test_noise_can_be_pinned_and_painted() -> None:
     with torch.inference_mode():
         maps = PLAIN.noise.map(Noise("random", 1, pins=(Pin(5, None),)), 5)
-        assert torch.equal(maps, PLAIN.noise.layers[5].noise_const * 0.3)
+        assert torch.equal(maps, PLAIN.noise.inputs[5].const * 0.3)
         painted = PLAIN.noise.map(Noise(strokes=(Stroke(0.25, 0.25, 0.2, strength=0.0),)), 6)
         plain = PLAIN.noise.map(Noise(), 6)
     assert painted[8, 8] == 0 and torch.equal(painted[20:], plain[20:])
@@ -190,6 +225,25 @@ def test_noise_can_be_pinned_and_painted() -> None:
         pixels(replace(BASE, noise=none)).astype(int) - pixels(replace(BASE, noise=Noise("none"))).astype(int)
     )
     assert spread[6:10, 6:10].mean() > 3 * spread[24:, 24:].mean()
+
+
+@torch.inference_mode()
+def test_noise_is_drawn_in_parts_as_in_whole() -> None:
+    maps = NoiseMaps([NoiseInput(256, torch.zeros(256, 256))])
+    whole = maps._draw(7, 0)
+    assert torch.equal(NoiseMaps(maps.inputs)._draw(7, 0, slice(60, 130), slice(128, 250)), whole[60:130, 128:250])
+    assert abs(float(whole.mean())) < 0.02 and abs(float(whole.std()) - 1) < 0.02
+    assert len({whole[y : y + 64, x : x + 64].sum().item() for y in range(0, 256, 64) for x in range(0, 256, 64)}) == 16
+    strokes = (Stroke(0.1, 0.9, 0.3, 1), Stroke(0.2, 0.8, 0.2, 2, strength=-2), Stroke(1.5, -0.5, 0.1, 3))
+    expected = torch.zeros(256, 256)
+    at = (torch.arange(256) + 0.5) / 256
+    for s in strokes:
+        t = (2 - 2 * ((at - s.x) ** 2 + (at[:, None] - s.y) ** 2).sqrt() / s.radius).clamp(0, 1)
+        expected = expected.lerp(s.strength * maps._draw(s.seed, 0), t * t * (3 - 2 * t))
+    painted = maps.map(Noise(strokes=strokes), 0)
+    assert painted is not None and torch.allclose(painted, expected, atol=1e-6)
+    assert maps.map(Noise(strokes=strokes), 0) is painted
+    assert not torch.equal(maps.map(Noise(strokes=strokes[:2]), 0), maps.map(Noise(strokes=strokes[:1]), 0))
 
 
 def test_noise_map_shows_where_noise_works() -> None:

@@ -1,0 +1,119 @@
+"""Engines of the families that have no fast path: the layers of the readable modules, run one by one.
+
+They compute in float32 whatever precision is asked for: the families were trained in it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganlab.networks import lucidrains, stylegan1
+from ganlab.synthesis.steps import Maker, NoiseInput, Step, Steps
+from ganlab.synthesis.store import Store
+
+
+class StyleGan1Engine(Steps[Maker]):
+    """StyleGAN. It can be entered at every layer; colours, which have no style, are made once, at the end."""
+
+    def __init__(
+        self, synthesis: stylegan1.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(synthesis.num_ws, device)
+        for k, layer in enumerate(synthesis.layers()):
+            side = layer.resolution
+            name = ("conv1" if k % 2 else "conv0") if k else "const"
+            strength = layer.noise_strength
+            self._add(Step(f"{side}x{side} {name}", "conv", side, k, k, len(strength)), _Layer(synthesis, k))
+            self.noises.append(NoiseInput(side, layer.noise_const, strength))
+        channels = synthesis.img_channels
+        self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _ToRgb(synthesis, k))
+
+
+class _Layer:
+    def __init__(self, synthesis: stylegan1.SynthesisNetwork, index: int) -> None:
+        self.index, self.layer, self.const = index, synthesis.layers()[index], synthesis.blocks()[0].const
+
+    def sources(self) -> list[int]:
+        return [self.index - 1] if self.index else []
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        x = _features(store, i - 1) if i else self.const.expand(len(ws), -1, -1, -1)
+        _keep(self.layer(x, ws[:, self.index], noise[self.index]), store, i)
+
+
+class _ToRgb:
+    def __init__(self, synthesis: stylegan1.SynthesisNetwork, source: int) -> None:
+        self.torgb, self.source = synthesis.torgb, source
+
+    def sources(self) -> list[int]:
+        return [self.source]
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        image = self.torgb(_features(store, self.source))
+        store.plain(i, *image.shape[:3]).copy_(image)
+
+
+class LucidrainsEngine(Steps[Maker]):
+    """lucidrains' StyleGAN2. It can be entered at every block, which has one style, and has early colours.
+
+    There is one noise image, U(0, 1), and a block of size s reads its s x s corner in both of its layers. Here each
+    block has an input of its own, so that noise can be set, held and painted block by block and in the right place;
+    left alone it is that corner. Without noise it is zero; the offset that the layers learned with it stays.
+    """
+
+    def __init__(
+        self, synthesis: lucidrains.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(synthesis.num_ws, device)
+        fixed = synthesis.noise("const", 1)[0, :, :, 0].T  # the network turns its noise: x is y
+        for k, block in enumerate(synthesis.blocks):
+            assert isinstance(block, lucidrains.Block)
+            side, channels = 4 * 2**k, len(block.to_rgb.conv.weight)
+            features, colours = self._last("conv"), self._last("rgb")
+            made = _Block(synthesis, block, k, features)
+            self._add(Step(f"{side}x{side} block", "conv", side, k, k, block.conv2.weight.shape[0]), made)
+            strength = torch.stack([block.to_noise1.weight, block.to_noise2.weight])
+            self.noises.append(NoiseInput(side, fixed[:side, :side], strength, uniform=True))
+            self._add(Step(f"{side}x{side} torgb", "rgb", side, k, None, channels), _Colours(block, k, colours))
+
+
+class _Block:
+    def __init__(
+        self, synthesis: lucidrains.SynthesisNetwork, block: lucidrains.Block, row: int, source: int | None
+    ) -> None:
+        self.synthesis, self.block, self.row, self.source = synthesis, block, row, source
+
+    def sources(self) -> list[int]:
+        return [] if self.source is None else [self.source]
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        n, added = len(ws), noise[self.row]
+        x = self.synthesis.start(n) if self.source is None else lucidrains.grown(_features(store, self.source))
+        side = x.shape[2]
+        given = x.new_zeros(n, 1, side, side) if added is None else added.expand(n, 1, side, side)
+        _keep(self.block(x, ws[:, self.row], given.permute(0, 3, 2, 1)), store, i)
+
+
+class _Colours:
+    """The image so far, in [-1, 1]; growing keeps constants, so the step there from [0, 1] is taken once."""
+
+    def __init__(self, block: lucidrains.Block, row: int, image: int | None) -> None:
+        self.block, self.row, self.image = block, row, image
+
+    def sources(self) -> list[int]:
+        return [2 * self.row] if self.image is None else [2 * self.row, self.image]
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        rgb = 2 * self.block.to_rgb(_features(store, i - 1), ws[:, self.row])
+        before = -1 if self.image is None else lucidrains.blurred(lucidrains.grown(store.get(self.image)))
+        store.plain(i, *rgb.shape[:3]).copy_(rgb + before)
+
+
+def _features(store: Store, step: int) -> Tensor:
+    """What a step made, without the border that a store gives it."""
+    return store.get(step)[:, :, 1:-1, 1:-1]
+
+
+def _keep(made: Tensor, store: Store, step: int) -> None:
+    store.padded(step, *made.shape[:3])[:, :, 1:-1, 1:-1] = made

@@ -1,0 +1,41 @@
+"""The weights that ship: small, licensed, each with a card that tells the truth, and they give pictures."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganlab import weights, zoo
+from ganlab.recipe import ClassShare, Recipe, Source
+from ganlab.synthesis import open_renderer
+
+FILES = sorted(zoo.SHIPPED_FOLDER.iterdir())
+MODELS = [path for path in FILES if path.suffix == ".safetensors"]
+
+
+def test_nothing_else_lies_there() -> None:
+    assert {path.suffix for path in FILES} <= {".safetensors", ".md"}
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_each_has_a_card(path: Path) -> None:
+    assert path.stat().st_size < 10_000_000
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    report = weights.inspect(path)
+    assert report.licence == "Apache-2.0" and "Apache-2.0" in card
+    for heading in ("Data", "Training", "Measured", "Limits"):
+        assert f"## {heading}" in card, heading
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_each_gives_pictures(path: Path) -> None:
+    renderer = open_renderer(path)
+    facts = renderer.facts()
+    assert len(facts["classes"]) == facts["c_dim"] and facts["title"]
+    classes = [(ClassShare(k),) for k in range(facts["c_dim"])] or [()]
+    pictures = renderer.pictures([Recipe(sources=(Source(1, classes=c),)) for c in classes])
+    seen = {picture.image.tobytes() for picture in pictures}
+    assert len(seen) == len(classes)
+    assert all(10 < np.std(picture.image) < 120 for picture in pictures)
