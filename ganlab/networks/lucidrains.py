@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.nn.mapping import truncate
+from ganlab.nn.mapping import StyleGenerator, truncate
+from ganlab.nn.noise import check_mode
 
-NOISE_MODES = ("const", "none", "random")
 LR_MULTIPLIER = 0.1  # of the mapping network
 
 
@@ -135,8 +135,7 @@ class SynthesisNetwork(nn.Module):
 
     def noise(self, mode: str, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n side side 1"]:
         """The noise image: always the same, none (zeros), or new draws of U(0, 1)."""
-        if mode not in NOISE_MODES:
-            raise ValueError(f"noise_mode must be one of {', '.join(NOISE_MODES)}")
+        check_mode(mode)
         device, side = self.initial_block.device, self.img_resolution
         if mode == "none":
             return torch.zeros(n, side, side, 1, device=device)
@@ -167,7 +166,7 @@ class SynthesisNetwork(nn.Module):
         return 2 * image - 1
 
 
-class Generator(nn.Module):
+class Generator(StyleGenerator):
     """G(z): the mapping and the synthesis network."""
 
     c_dim = 0
@@ -188,14 +187,3 @@ class Generator(nn.Module):
         self.synthesis = SynthesisNetwork(z_dim, img_resolution, img_channels, network_capacity, channel_max)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(z_dim, self.num_ws, num_layers)
-
-    def forward(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        c: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), noise_mode, generator)

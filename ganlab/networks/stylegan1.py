@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.nn.mapping import MappingNetwork
+from ganlab.nn.mapping import MappingNetwork, StyleGenerator
+from ganlab.nn.noise import noise_inputs
 from ganlab.nn.style import FullyConnectedLayer
 
 GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
-NOISE_MODES = ("const", "none", "random")
 
 
 def blur(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -132,16 +132,7 @@ class SynthesisNetwork(nn.Module):
         self, mode: str, n: int, generator: torch.Generator | None = None, device: torch.device | None = None
     ) -> list[Tensor | None]:
         """One entry a layer: its constant noise [H, W], none, or new draws [n, 1, H, W]."""
-        if mode not in NOISE_MODES:
-            raise ValueError(f"noise_mode must be one of {', '.join(NOISE_MODES)}")
-        layers = self.layers()
-        if mode == "none":
-            return [None] * len(layers)
-        if mode == "const":
-            return [layer.noise_const for layer in layers]
-        source = device if generator is None else generator.device
-        shapes = [(n, 1, layer.resolution, layer.resolution) for layer in layers]
-        return [torch.randn(shape, generator=generator, device=source).to(device) for shape in shapes]
+        return noise_inputs(self.layers(), mode, n, generator, device)
 
     def forward(
         self,
@@ -158,7 +149,7 @@ class SynthesisNetwork(nn.Module):
         return self.torgb(x)
 
 
-class Generator(nn.Module):
+class Generator(StyleGenerator):
     """G(z): the mapping and the synthesis network."""
 
     c_dim = 0
@@ -178,15 +169,3 @@ class Generator(nn.Module):
         self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(z_dim, 0, w_dim, self.num_ws, num_layers=num_layers)
-
-    def forward(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        c: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
-        return self.synthesis(ws, noise_mode, generator=generator)

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.nn.mapping import MappingNetwork
+from ganlab.nn.mapping import MappingNetwork, StyleGenerator
+from ganlab.nn.noise import noise_inputs
 from ganlab.nn.resample import downsample2d, make_filter, upsample2d
 from ganlab.nn.style import (
     BLUR,
@@ -22,7 +23,6 @@ from ganlab.nn.style import (
 )
 
 HALF = math.sqrt(0.5)  # gain of each of the two branches of a residual block
-NOISE_MODES = ("const", "none", "random")
 # what the first release (StyleGAN2-ADA) leaves out means other values than in the later one
 ADA_DEFAULTS = {"num_fp16_res": 0, "conv_clamp": None}
 
@@ -194,16 +194,7 @@ class SynthesisNetwork(nn.Module):
         self, mode: str, n: int, generator: torch.Generator | None = None, device: torch.device | None = None
     ) -> list[Tensor | None]:
         """One entry a convolution: its constant noise [H, W], none, or new draws [n, 1, H, W]."""
-        if mode not in NOISE_MODES:
-            raise ValueError(f"noise_mode must be one of {', '.join(NOISE_MODES)}")
-        layers = self.layers()
-        if mode == "none":
-            return [None] * len(layers)
-        if mode == "const":
-            return [layer.noise_const if layer.use_noise else None for layer in layers]
-        shapes = [(n, 1, layer.resolution, layer.resolution) for layer in layers]
-        source = None if generator is None else generator.device
-        return [torch.randn(shape, generator=generator, device=source or device).to(device) for shape in shapes]
+        return noise_inputs(self.layers(), mode, n, generator, device)
 
     def forward(
         self,
@@ -227,7 +218,7 @@ class SynthesisNetwork(nn.Module):
         return img
 
 
-class Generator(nn.Module):
+class Generator(StyleGenerator):
     """G(z, c): the mapping and the synthesis network."""
 
     def __init__(
@@ -249,18 +240,6 @@ class Generator(nn.Module):
         self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **options)
         self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(z_dim, c_dim, w_dim, self.num_ws, **(mapping_kwargs or {}))
-
-    def forward(
-        self,
-        z: Float[Tensor, "n z_dim"],
-        c: Float[Tensor, "n c_dim"] | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
-        return self.synthesis(ws, noise_mode, generator=generator)
 
 
 class DiscriminatorBlock(nn.Module):

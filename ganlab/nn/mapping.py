@@ -74,3 +74,24 @@ def truncate(
     if psi == 1:
         return ws
     return torch.cat([center.lerp(ws[:, :cutoff], psi), ws[:, ws.shape[1] if cutoff is None else cutoff :]], 1)
+
+
+class StyleGenerator(nn.Module):
+    """G(z, c) of two networks, `mapping` and `synthesis`; each can be used alone."""
+
+    mapping: nn.Module
+    synthesis: nn.Module
+
+    def forward(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        c: Float[Tensor, "n c_dim"] | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: str = "random",
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "n channels h w"]:
+        """Images of z, about in [-1, 1]."""
+        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
+        image: Tensor = self.synthesis(ws, noise_mode, generator=generator)
+        return image
