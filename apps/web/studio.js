@@ -1,5 +1,6 @@
 // The shell that all image labs share: joins the recipe, the line, the picture, the history and the lab's own panel.
 
+const SLOW = 150; // ms from which a model's early picture is shown first
 const HELD = 16; // finished pictures kept, so that undo is instant
 
 class Studio {
@@ -165,6 +166,7 @@ class Studio {
   async paint(wish) {
     try {
       const { recipe, film, at, preview } = wish;
+      if (!preview && !film && this.slow) await this.early(recipe);
       const answer = await this.line.ask({ do: "render", preview, ...(film ? { film, at } : { recipe }) }).answer;
       const [header, blob] = answer;
       if (header.type === "dropped") return;
@@ -183,6 +185,12 @@ class Studio {
     }
   }
 
+  /** Of a large model the small early picture, so that something is seen while the rest is computed. */
+  async early(recipe) {
+    const [header, blob] = await this.line.ask({ do: "render", preview: true, recipe }).answer;
+    if (header.type === "picture") this.stage.show(await createImageBitmap(blob), this.facts.resolution);
+  }
+
   /** A finished picture is on the screen: its small copy goes into the history. */
   painted(recipe, bitmap) {
     const node = this.store.node;
@@ -198,6 +206,7 @@ class Studio {
   /** Figures under the picture, and for tests: milliseconds from the slider to the screen. */
   count(header, wish) {
     const now = performance.now();
+    if (!header.preview && !wish.film && header.start === 0) this.slow = header.ms > SLOW;
     this.times = [...this.times.filter((t) => now - t < 1000), now];
     const lag = now - wish.since;
     if (wish.preview) this.lags.push([lag, header.ms]);

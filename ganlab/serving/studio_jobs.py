@@ -37,6 +37,7 @@ MOST_PSIS = 25
 CHANNELS = 64  # of a layer on one page
 COLUMNS = 8
 TOGETHER = 2  # small pictures made in one go: between two goes come those that someone waits for
+LARGE = 512  # pixels of a model from which tiles are its early pictures
 LARGEST = 1024  # pixels of a film's side
 
 
@@ -60,18 +61,21 @@ def _many(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threa
     side = int(numbers(message, "side", 8, LARGEST, 128))
     recipes = worker.ask(lambda painter: recipes_of(message, painter, MOST_TILES)).result()
     sent = 0
+    large = worker.ask(lambda painter: int(painter.facts()["resolution"])).result() >= LARGE
     for chunk in chunks(recipes, TOGETHER):
         if end.is_set():
             break
-        for picture in worker.ask(functools.partial(_paint, recipes=chunk)).result():
+        for picture in worker.ask(functools.partial(_paint, recipes=chunk, side=side if large else None)).result():
             tile = pictures.shrunk(picture.image, side)
             viewer.show(ask, "tile", pictures.jpeg(tile), mime="image/jpeg", index=sent, of=len(recipes))
             sent += 1
     viewer.say(ask, "done", cancelled=end.is_set())
 
 
-def _paint(painter: Painter, recipes: list[Recipe]) -> list[Any]:
-    return painter.pictures(recipes, exact=False)
+def _paint(painter: Painter, recipes: list[Recipe], side: int | None) -> list[Any]:
+    """Pictures of at least `side` pixels where the model gives them early; None: of full size."""
+    early = None if side is None else 1 << max(side - 1, 63).bit_length()
+    return painter.pictures(recipes, preview=early, exact=False)
 
 
 def _noise_map(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:

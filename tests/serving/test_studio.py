@@ -118,6 +118,18 @@ def test_many_can_be_cancelled_and_the_current_picture_comes_between(tab: Tab) -
     assert done["cancelled"] is True
 
 
+def test_tiles_of_a_large_model_are_its_early_pictures(tmp_path: Path) -> None:
+    (tmp_path / "large.safetensors").write_bytes(b"x")
+    painter = FakePainter("large", 512)
+    sizes: list[int] = []
+    made = painter.pictures
+    painter.pictures = lambda *args, **more: [sizes.append(p.image.shape[0]) or p for p in made(*args, **more)]  # type: ignore[method-assign,func-returns-value]
+    tab = Tab(Studio(Catalogue(lambda model: painter, tmp_path, shipped=tmp_path / "none"), dict))
+    tab.ask(do="many", recipes=[RECIPE, RECIPE], side=96)
+    assert sizes == [128, 128]
+    assert all((header["w"], header["h"]) == (96, 96) for header in tab.parts("tile") if "w" in header)
+
+
 def test_noise_map_reports_and_lets_pictures_through(tab: Tab) -> None:
     number = tab.send(do="noise_map", recipe={"model": "slow"}, draws=60)
     tab.until(lambda h: h["type"] == "progress" and h["done"] > 2)
