@@ -8,6 +8,7 @@ to a standard deviation of 0.5, as photographs have, so that PSNR (range 2) mean
 """
 
 import argparse
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganlab import zoo
 from ganlab.networks.stylegan2 import Generator, SynthesisLayer, SynthesisNetwork
+from ganlab.recipe import Mix, Recipe, Source
+from ganlab.synthesis import Memory, open_renderer
 from ganlab.synthesis.engine import ConvStep, Engine
 from ganlab.synthesis.store import Store
 
@@ -150,6 +154,22 @@ def restarts(size: int, turns: int) -> None:
             print(f"preview of {side:4} px {early:7.1f} {early / times[0]:12.2f}")
 
 
+def shipped(turns: int) -> None:
+    """A slider over the fine layers of each model that ships: recipe in, pixels out."""
+    for name, path in zoo.shipped().items():
+        renderer, memory = open_renderer(path, device=torch.device("cpu")), Memory()
+        rows = [row["row"] for row in renderer.facts()["rows"]]
+        fine = tuple(rows[2 * len(rows) // 3 :])
+        recipes = [Recipe(mixes=(Mix(Source(seed=9), fine, strength / 100),)) for strength in range(100)]
+        draw = itertools.cycle(recipes)
+        whole, moved = least(
+            10 * turns,
+            lambda: renderer.pictures([recipes[0]]),
+            lambda: renderer.pictures([next(draw)], [memory]),
+        )
+        print(f"{name}: whole picture {whole:.1f} ms, a moved slider of layers {fine[0]} to {fine[-1]} {moved:.1f} ms")
+
+
 @torch.inference_mode()
 def main() -> None:
     """Prints the tables."""
@@ -167,6 +187,8 @@ def main() -> None:
             against_reference(size, batch, args.turns if batch == 1 else 2)
     for size in args.sizes:
         restarts(size, args.turns)
+    print()
+    shipped(args.turns)
 
 
 if __name__ == "__main__":
