@@ -12,6 +12,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -154,20 +155,19 @@ def restarts(size: int, turns: int) -> None:
             print(f"preview of {side:4} px {early:7.1f} {early / times[0]:12.2f}")
 
 
-def shipped(turns: int) -> None:
-    """A slider over the fine layers of each model that ships: recipe in, pixels out."""
-    for name, path in zoo.shipped().items():
-        renderer, memory = open_renderer(path, device=torch.device("cpu")), Memory()
-        rows = [row["row"] for row in renderer.facts()["rows"]]
-        fine = tuple(rows[2 * len(rows) // 3 :])
-        recipes = [Recipe(mixes=(Mix(Source(seed=9), fine, strength / 100),)) for strength in range(100)]
-        draw = itertools.cycle(recipes)
-        whole, moved = least(
-            10 * turns,
-            lambda: renderer.pictures([recipes[0]]),
-            lambda: renderer.pictures([next(draw)], [memory]),
-        )
-        print(f"{name}: whole picture {whole:.1f} ms, a moved slider of layers {fine[0]} to {fine[-1]} {moved:.1f} ms")
+def slider(name: str, path: Path, turns: int) -> None:
+    """A slider over the fine layers of a model that ships: recipe in, pixels out."""
+    renderer, memory = open_renderer(path, device=torch.device("cpu")), Memory()
+    rows = [row["row"] for row in renderer.facts()["rows"]]
+    fine = tuple(rows[2 * len(rows) // 3 :])
+    recipes = [Recipe(mixes=(Mix(Source(seed=9), fine, strength / 100),)) for strength in range(100)]
+    draw = itertools.cycle(recipes)
+    whole, moved = least(
+        10 * turns,
+        lambda: renderer.pictures([recipes[0]]),
+        lambda: renderer.pictures([next(draw)], [memory]),
+    )
+    print(f"{name}: whole picture {whole:.1f} ms, a moved slider of layers {fine[0]} to {fine[-1]} {moved:.1f} ms")
 
 
 @torch.inference_mode()
@@ -188,7 +188,8 @@ def main() -> None:
     for size in args.sizes:
         restarts(size, args.turns)
     print()
-    shipped(args.turns)
+    for name, path in zoo.shipped().items():
+        slider(name, path, args.turns)
 
 
 if __name__ == "__main__":
