@@ -22,9 +22,10 @@ LARGER = {studio_routes.UPLOAD: studio_routes.MOST_MODEL + (1 << 20)}
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the theme's own would come from the web
 CSS = """
 footer { display: none !important; }
-.gradio-container, .gradio-container > main {
+.gradio-container, .gradio-container > .main {
   width: 100% !important; max-width: 1900px !important; margin: 0 auto !important;
 }
+.gradio-container:has(.studio) { overflow: clip !important; }  /* hidden, as Gradio has it, ends `position: sticky` */
 .html-container { padding-inline: 0 !important; }
 .gradio-container .main.fillable { padding-inline: clamp(12px, 2.5vw, 32px) !important; }
 """

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import tempfile
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apps.origin import FOREIGN, REFUSED, foreign, read_body
+from ganlab.config import InvalidInput
 from ganlab.latents.uploads import read_latents
 from ganlab.recipe import Recipe
 from ganlab.render.pictures import recipe_in
@@ -29,6 +31,7 @@ MOST_FILE = 20 << 20  # bytes of a picture or of latents
 MOST_MODEL = 1 << 30
 UPLOAD = "/ganlab/studio/upload"
 KINDS = ("latent", "picture", "model")
+MOST_ASKING = 128  # requests without WebSocket that may wait at a time
 PATIENCE = 120.0  # seconds that a request without WebSocket waits for its answer
 
 
@@ -37,6 +40,7 @@ class StudioServer:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._asking = 0
 
     def routes(self) -> list[BaseRoute]:
         """The labs' routes."""
@@ -68,6 +72,15 @@ class StudioServer:
         """One question and all its answers, where WebSockets are blocked."""
         if foreign(request.headers):
             return PlainTextResponse(FOREIGN, 403)
+        if self._asking >= MOST_ASKING:
+            return PlainTextResponse("The server has too much to do right now; try again in a moment.", 503)
+        self._asking += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._asking -= 1
+
+    async def _answer(self, request: Request) -> Response:
         body = await read_body(request, LONGEST)
         if body is None:
             return PlainTextResponse("too long", 413)
@@ -94,22 +107,31 @@ class StudioServer:
         if kind == "model" and self.studio.catalogue.public:
             return JSONResponse({"error": "A public server takes no model files; run ganlab at home to open your own."})
         with tempfile.TemporaryDirectory(prefix="ganlab-upload-") as folder:
-            path = Path(folder) / "upload"
+            name = request.query_params.get("name", "")[:200]
+            path = Path(folder) / (re.sub(r"[^\w.-]+", "-", name).strip(".-")[-60:] or "upload")  # messages name it
             most = MOST_MODEL if kind == "model" else MOST_FILE
             if not await _stored(request, path, most):
                 return JSONResponse({"error": f"This file is larger than {most >> 20} MB, or was cut off."}, 413)
-            name = request.query_params.get("name", "")[:200]
             try:
                 return JSONResponse(await asyncio.to_thread(self._take, kind, path, name))
             except Exception as error:
                 return JSONResponse({"error": sentence(error)})
 
     def _take(self, kind: str, path: Path, name: str) -> dict[str, Any]:
-        if kind == "latent":
+        if kind == "latent" and not (name.lower().endswith(".pt") and self._is_model(path)):
             return {"latents": read_latents(path)}
         if kind == "picture":
             return {"recipe": Recipe.from_json(recipe_in(path.read_bytes())).to_dict(full=True)}
         return {"model": self.studio.catalogue.add(path, name), "models": self.studio.catalogue.menu()}
+
+    def _is_model(self, path: Path) -> bool:
+        """Whether a .pt file, which may hold latents too, holds a network."""
+        from ganlab.weights import inspect
+
+        try:
+            return not self.studio.catalogue.public and any(network.loads for network in inspect(path).networks)
+        except InvalidInput:
+            return False
 
     async def _hear(self, viewer: Viewer, text: str) -> None:
         if len(text) > LONGEST:
@@ -137,9 +159,10 @@ class Outbox:
     def put(self, item: str | bytes) -> None:
         """Adds a message; a browser that never reads is let go."""
         with self._lock:
-            self._items.append(item)
-            self._bytes += len(item)
-            self.full = self.full or self._bytes > MOST_WAITING
+            self.full = self.full or self._bytes + len(item) > MOST_WAITING
+            if not self.full:
+                self._items.append(item)
+                self._bytes += len(item)
         with contextlib.suppress(RuntimeError):  # the server's loop has ended
             self._loop.call_soon_threadsafe(self._wake.set)
 

@@ -89,11 +89,13 @@ class FilmPanel {
     const card = make("div", "studio-frame-card");
     card.draggable = true;
     const picture = make("img");
-    picture.alt = `Keyframe ${i + 1}`;
-    picture.title = "Click to make it the current picture; drag to another place";
+    picture.alt = "";
+    picture.draggable = false; // the card is what is dragged
     if (thumb) picture.src = thumb;
     else this.missing(key, picture);
-    picture.onclick = () => this.studio.store.load(key.recipe);
+    const go = button("", "Click to make it the current picture; drag to another place", () => this.studio.store.load(key.recipe), "studio-frame-picture");
+    go.setAttribute("aria-label", `Keyframe ${i + 1}: make it the current picture`);
+    go.append(picture);
     const seconds = make("input");
     seconds.type = "number";
     seconds.min = 0.05;
@@ -105,7 +107,12 @@ class FilmPanel {
     seconds.onchange = () => this.change((film) => (film.keyframes[i].seconds = Math.min(60, Math.max(0.05, Number(seconds.value) || 1))));
     const easing = menu(`Pace after keyframe ${i + 1}`, this.studio.schema.easings.map((name) => [name, name.replace("_", " ")]), key.easing, (v) => this.change((film) => (film.keyframes[i].easing = v)));
     const drop = button("×", `Remove keyframe ${i + 1}`, () => this.change((film) => film.keyframes.splice(i, 1)), "toy-x");
-    card.append(picture, seconds, easing, drop);
+    const move = (text, title, to) => {
+      const out = button(text, title, () => this.move(i, to));
+      out.disabled = to < 0 || to >= this.film.keyframes.length;
+      return out;
+    };
+    card.append(go, seconds, easing, line(move("‹", `Keyframe ${i + 1} earlier`, i - 1), move("›", `Keyframe ${i + 1} later`, i + 1)), drop);
     card.ondragstart = (event) => {
       this.dragged = i;
       event.dataTransfer.effectAllowed = "move";
@@ -122,10 +129,14 @@ class FilmPanel {
       event.preventDefault();
       const from = this.dragged;
       this.dragged = null;
-      this.change((film) => film.keyframes.splice(i, 0, ...film.keyframes.splice(from, 1)));
+      this.move(from, i);
     };
     card.ondragend = () => (this.dragged = null);
     return card;
+  }
+
+  move(from, to) {
+    this.change((film) => film.keyframes.splice(to, 0, ...film.keyframes.splice(from, 1)));
   }
 
   /** A keyframe that came by a link has no small picture yet. */

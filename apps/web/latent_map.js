@@ -52,7 +52,13 @@ class LatentMap {
       if (!way) return;
       event.preventDefault();
       const { x, y } = this.source;
-      this.move(Number((x + way[0]).toFixed(3)), Number((y + way[1]).toFixed(3)), true);
+      this.walking = true; // one step of the history for one press, however long it is held
+      this.move(Number((x + way[0]).toFixed(3)), Number((y + way[1]).toFixed(3)), false);
+    };
+    this.canvas.onkeyup = this.canvas.onblur = () => {
+      if (!this.walking) return;
+      this.walking = false;
+      this.move(this.source.x, this.source.y, true);
     };
   }
 
@@ -103,13 +109,14 @@ class LatentMap {
     if (this.job) this.job.cancel();
     if (!missing.length) return;
     const names = missing.map(([i, j]) => this.name(i, j));
-    const job = (this.job = this.studio.line.ask({ do: "many", side: 64, recipes: missing.map(([i, j]) => this.tile(i, j)) }, async (header, blob) => {
+    const job = (this.job = this.studio.line.aside({ do: "many", side: 64, recipes: missing.map(([i, j]) => this.tile(i, j)) }, async (header, blob) => {
       this.held.set(names[header.index], await createImageBitmap(blob));
       while (this.held.size > MOST_HELD) this.held.delete(this.held.keys().next().value);
       this.draw();
     }));
     try {
-      await job.answer;
+      const [header] = await job.answer;
+      if (header.cancelled && job === this.job) this.wished = "";
     } catch (error) {
       this.wished = "";
       if (job === this.job) this.studio.fail(error);

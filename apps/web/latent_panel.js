@@ -1,5 +1,6 @@
 // The latent lab: where the picture lies, what it is blended with, its class.
 
+const MOST_MIXED = 16; // classes, as a recipe has it
 const WAYS = [["w", "W: straight line"], ["w+", "W+: chosen layers only"], ["z_slerp", "Z: along the sphere (slerp)"], ["z_lerp", "Z: straight line (lerp)"]];
 
 class LatentPanel {
@@ -23,7 +24,7 @@ class LatentPanel {
     const blend = block("Second picture", this.details);
     blend.head.append(this.on);
     this.classes = block("Class", make("div"));
-    const add = button("+ mix in", "Mix another class in", () => this.setClasses((shares) => [...shares, { index: (shares.length ? shares.at(-1).index + 1 : 0) % this.count, share: 0.5 }]));
+    const add = button("+ mix in", "Mix another class in", () => this.setClasses((shares) => this.mixed(shares)));
     this.classes.head.append(add);
     const upload = make("label", "toy-upload", "Upload latents…");
     const input = make("input");
@@ -73,10 +74,20 @@ class LatentPanel {
     this.studio.store.edit((r) => (r.sources[0].classes = change(r.sources[0].classes)), final);
   }
 
+  /** One class more: the next that is not in yet. */
+  mixed(shares) {
+    const held = shares.length ? shares : [{ index: 0, share: 1 }];
+    const used = new Set(held.map((share) => share.index));
+    const next = Array.from({ length: this.count }, (_, i) => (held.at(-1).index + 1 + i) % this.count).find((i) => !used.has(i));
+    if (next != null && held.length < MOST_MIXED) return [...held, { index: next, share: 0.5 }];
+    this.studio.toast(next == null ? "All classes are mixed in already." : `At most ${MOST_MIXED} classes can be mixed.`, "notice");
+    return held;
+  }
+
   facts(facts) {
     this.rows.facts(facts);
+    this.second.withClass(facts);
     this.count = facts.c_dim;
-    this.names = Array.from({ length: facts.c_dim }, (_, i) => [String(i), facts.classes[i] || `class ${i}`]);
     this.classes.hidden = !facts.c_dim;
     this.classShape = null;
     this.map.fill();
@@ -96,7 +107,8 @@ class LatentPanel {
       this.rows.root.hidden = this.state.way !== "w+";
       this.rows.show(this.state.rows);
     }
-    if (this.count) this.showClasses(recipe.sources[0].classes);
+    const shares = recipe.sources[0].classes;
+    if (this.count) this.showClasses(shares.length ? shares : [{ index: 0, share: 1 }]);
   }
 
   showClasses(shares) {
@@ -105,14 +117,12 @@ class LatentPanel {
       this.classShape = shape;
       const box = this.classes.children[1];
       box.replaceChildren();
-      const rows = shares.length ? shares : [{ index: -1, share: 1 }];
-      this.dials = rows.map((share, i) => {
-        const pick = menu(`Class ${i + 1}`, share.index < 0 ? [["-1", "none chosen"], ...this.names] : this.names, String(share.index), (v) => this.setClasses((list) => (list.length ? list.with(i, { ...list[i], index: Number(v) }) : [{ index: Number(v), share: 1 }])));
+      this.dials = shares.map((share, i) => {
+        const pick = classMenu(`Class ${i + 1}`, this.studio.facts, share.index, (index) => this.setClasses((list) => (list.length ? list.with(i, { ...list[i], index }) : [{ index, share: 1 }])));
         const row = line(pick);
         box.append(row);
-        if (share.index < 0) return null;
+        if (shares.length < 2) return null;
         row.append(button("×", "Remove this class", () => this.setClasses((list) => list.filter((_, k) => k !== i)), "toy-x"));
-        if (rows.length < 2) return null;
         const part = dial("share", "Its part in the mixture", 0, 1, share.share, (v, final) => this.setClasses((list) => list.with(i, { ...list[i], share: v }), final));
         box.append(part);
         return part;

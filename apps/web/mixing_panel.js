@@ -52,6 +52,7 @@ class MixingPanel {
       box.replaceChildren();
       this.state[name].forEach((source, i) => {
         const picker = new SourcePicker(this.studio, `${name === "rows" ? "Row" : "Column"} ${i + 1}`, (next) => this.edit(name, this.state[name].with(i, next)));
+        picker.withClass(this.studio.facts);
         picker.show(source);
         const drop = button("×", `Remove ${name === "rows" ? "row" : "column"} ${i + 1}`, () => this.edit(name, this.state[name].filter((_, k) => k !== i)), "toy-x");
         drop.disabled = this.state[name].length === 1;
@@ -107,7 +108,7 @@ class MixingPanel {
       this.strength.show(mix.strength);
       Object.assign(this.state, { layers: mix.layers, strength: mix.strength });
     }
-    const same = (a, b) => a && b && ["seed", "x", "y", "latent"].every((key) => a[key] === b[key]) && JSON.stringify(a.recipe) === JSON.stringify(b.recipe);
+    const same = (a, b) => a && b && ["seed", "x", "y", "latent"].every((key) => a[key] === b[key]) && JSON.stringify([a.recipe, a.classes]) === JSON.stringify([b.recipe, b.classes]);
     const row = this.state.rows.findIndex((source) => same(source, recipe.sources[0]));
     const column = mix ? this.state.columns.findIndex((source) => same(source, mix.source)) : -1;
     this.cell = row >= 0 && column >= 0 ? [row, column] : null;

@@ -1,6 +1,7 @@
 // The noise lab: what stands at the noise inputs, layer by layer and place by place, and what it changes.
 
 const DRAWS = 6; // pictures in the close-up
+const QUICKEST = 256; // pixels up to which the map is measured without being asked for
 
 class NoisePanel {
   constructor(studio, side, bench) {
@@ -92,6 +93,10 @@ class NoisePanel {
     this.strengths = facts.noises.map((row, i) => this.layer(row, i));
     this.rows.replaceChildren(...this.strengths.map((row) => row.root));
     if (!facts.noises.length) this.rows.append(make("p", "toy-hint", "This model has no noise inputs."));
+    this.about.textContent = facts.noises.length
+      ? "Bright is what noise decides: strands of hair, freckles, grain. Dark is what the styles decide. “Measure” draws the noise many times and shows how far each pixel moves."
+      : "This model has no noise inputs: nothing to measure.";
+    this.about.hidden = !this.picture.hidden;
     this.pointing();
   }
 
@@ -142,31 +147,57 @@ class NoisePanel {
     const box = make("section");
     const head = make("h2", "", "What noise changes ");
     head.append(make("small", "", "deviation of each pixel over many draws"));
-    const draws = menu("Draws", [16, 32, 64, 128].map((n) => [String(n), `${n} draws`]), "32", () => {});
+    const draws = menu("Draws", [16, 32, 64, 128].map((n) => [String(n), `${n} draws`]), "64", () => {});
     this.progress = new Progress();
-    const go = button("Measure", "Draws the noise again and again", async () => {
-      const { line, store } = this.studio;
-      try {
-        const [header, blob] = await this.progress.follow((part) => line.ask({ do: "noise_map", recipe: store.recipe, draws: Number(draws.value) }, part));
-        if (!blob) return;
-        const bitmap = await createImageBitmap(blob);
-        this.picture.width = bitmap.width;
-        this.picture.height = bitmap.height;
-        this.picture.getContext("2d").drawImage(bitmap, 0, 0);
-        this.picture.hidden = this.legend.hidden = false;
-        this.picture.dataset.painted = header.draws;
-        this.legend.lastChild.textContent = `${header.high.toFixed(1)} of 255 (mean ${header.mean.toFixed(2)})`;
-      } catch (error) {
-        this.studio.fail(error);
-      }
-    });
+    const go = button("Measure", "Draws the noise again and again", () => this.measure(Number(draws.value)));
     this.picture = make("canvas", "studio-noise-map");
     this.picture.setAttribute("role", "img");
     this.picture.setAttribute("aria-label", "Standard deviation of each pixel");
     this.legend = line("0", make("div", "studio-scale"), make("small"));
     this.picture.hidden = this.legend.hidden = true;
-    box.append(head, line(draws, go), this.progress.root, this.picture, this.legend);
+    this.about = make("p", "toy-hint studio-empty");
+    box.append(head, line(draws, go), this.progress.root, this.about, this.picture, this.legend);
     return box;
+  }
+
+  /** What the map depends on: not on the draw that is on show. */
+  mapped(recipe) {
+    return JSON.stringify({ ...recipe, noise: { ...recipe.noise, mode: "", seed: 0 } });
+  }
+
+  /** By itself only few draws, and only where they are quick; what it measures for an old picture is ended. */
+  async measure(draws, own = false) {
+    const { line, store } = this.studio;
+    const { recipe } = store;
+    const order = (this.order = {});
+    if (this.progress.job) this.progress.job.cancel();
+    try {
+      const [header, blob] = await this.progress.follow((part) => line.ask({ do: "noise_map", recipe, draws }, part));
+      const bitmap = blob && (await createImageBitmap(blob));
+      if (!blob || order !== this.order) return;
+      this.picture.width = bitmap.width;
+      this.picture.height = bitmap.height;
+      this.picture.getContext("2d").drawImage(bitmap, 0, 0);
+      this.picture.hidden = this.legend.hidden = false;
+      this.about.hidden = true;
+      this.measured = this.mapped(recipe);
+      this.picture.classList.toggle("stale", this.mapped(store.recipe) !== this.measured);
+      this.picture.dataset.painted = header.draws;
+      this.legend.lastChild.textContent = `${header.high.toFixed(1)} of 255 (mean ${header.mean.toFixed(2)}, ${header.draws} draws)`;
+    } catch (error) {
+      if (!own) this.studio.fail(error);
+    }
+  }
+
+  /** The map of a picture that stands, after its close-up. */
+  measureSoon(recipe) {
+    clearTimeout(this.soon);
+    const { facts } = this.studio;
+    const stale = this.mapped(recipe) !== this.measured;
+    this.picture.classList.toggle("stale", stale);
+    if (!stale) return;
+    if (this.progress.job) this.progress.job.cancel();
+    if (facts.resolution <= QUICKEST && facts.noises.length) this.soon = setTimeout(() => this.measure(16, true), 700);
   }
 
   /** The same small part of the picture under several draws. */
@@ -219,15 +250,17 @@ class NoisePanel {
   async settled(recipe) {
     const recipes = this.draws.map((_, i) => ({ ...recipe, noise: { ...recipe.noise, mode: "random", seed: i + 1 } }));
     const wished = JSON.stringify(recipes);
+    this.measureSoon(recipe);
     if (wished === this.wished) return;
     this.wished = wished;
     if (this.job) this.job.cancel();
-    const job = (this.job = this.studio.line.ask({ do: "many", recipes, side: this.studio.facts.resolution }, async (header, blob) => {
+    const job = (this.job = this.studio.line.aside({ do: "many", recipes, side: this.studio.facts.resolution }, async (header, blob) => {
       this.draws[header.index].bitmap = await createImageBitmap(blob);
       this.crop();
     }));
     try {
-      await job.answer;
+      const [header] = await job.answer;
+      if (header.cancelled && job === this.job) this.wished = "";
     } catch (error) {
       this.wished = "";
       if (job === this.job) this.studio.fail(error);

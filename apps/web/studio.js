@@ -92,7 +92,6 @@ class Studio {
       const row = this.models.find((model) => model.name === name);
       if (row && !row.ready) await this.download(row);
       const [{ facts }] = await this.line.ask({ do: "open", model: name || "" }).answer;
-      const other = this.facts && facts.name !== this.facts.name;
       this.facts = facts;
       this.line.model = facts.name;
       if (![...this.find("model").options].some((option) => option.value === facts.name)) this.menu((await this.line.ask({ do: "models" }).answer)[0].models);
@@ -101,7 +100,10 @@ class Studio {
       this.layers.facts(facts);
       this.wait("");
       if (!this.store.recipe.model) this.store.begin((recipe) => this.fit(recipe, facts));
-      else if (other || this.store.recipe.model !== facts.name) this.store.edit((recipe) => this.fit(recipe, facts));
+      else if (this.store.recipe.model !== facts.name) {
+        this.fit((this.store.recipe = copy(this.store.recipe)), facts);
+        this.store.step();
+      }
       this.panel.facts(facts);
       this.changed("settled");
     } catch (error) {
@@ -128,6 +130,13 @@ class Studio {
     recipe.noise.pins = recipe.noise.pins.filter((pin) => pin.layer < facts.noises.length);
   }
 
+  /** The picture is another model's, as after an undo: that one is opened, or the step is taken back. */
+  async follow() {
+    const [wanted, back] = [this.store.recipe.model, this.stood];
+    await this.openModel(wanted);
+    if (this.facts.name !== wanted && this.store.recipe.model === wanted && this.store.nodes.has(back)) this.store.go(back);
+  }
+
   async download(row) {
     const job = this.line.ask({ do: "download", name: row.name }, (part) => this.toast(`Downloading ${row.title}: ${Math.floor((100 * part.done) / Math.max(1, part.of))} %`, "notice", true));
     const [menu] = await job.answer;
@@ -138,6 +147,11 @@ class Studio {
   // pictures
 
   changed(what) {
+    if (this.facts && what === "settled") {
+      if (!this.store.recipe.model) this.store.begin((recipe) => (recipe.model = this.facts.name));
+      if (this.store.recipe.model !== this.facts.name) return this.follow();
+      this.stood = this.store.at;
+    }
     if (what === "recipe" || what === "settled") this.show(what === "settled");
     if (what === "film" && this.panel.film) this.panel.film();
     if (what === "settled") {
@@ -153,8 +167,12 @@ class Studio {
     this.panel.show(this.store.recipe);
     const recipe = this.store.recipe;
     const held = final && this.held.get(JSON.stringify(recipe));
-    if (held) this.stage.show(held, this.facts.resolution);
-    else this.pump.want({ recipe, preview: !final, since: performance.now() });
+    if (held) {
+      this.stage.show(held, this.facts.resolution);
+      this.moment = null;
+    }
+    if (!final) this.line.hush();
+    if (!held) this.pump.want({ recipe, preview: !final, since: performance.now() });
     this.compareNow();
     if (!final) return;
     this.layers.draw();
@@ -212,18 +230,16 @@ class Studio {
     if (wish.preview) this.lags.push([lag, header.ms]);
     const rate = this.times.length > 3 ? ` · ${this.times.length} pictures/s` : "";
     const preview = header.preview ? " · preview" : "";
-    this.find("status").textContent = `${header.w} × ${header.h} · ${header.ms.toFixed(0)} ms, ${header.start ? (header.start_name === "nothing" ? "nothing to compute" : `from ${header.start_name}`) : "from the start"}${rate}${preview}`;
+    this.moment = wish.film ? { film: wish.film, at: wish.at } : null; // what is on show is not the recipe
+    const film = wish.film ? `film at ${wish.at.toFixed(2)} s · ` : "";
+    this.find("status").textContent = `${film}${header.w} × ${header.h} · ${header.ms.toFixed(0)} ms, ${header.start ? (header.start_name === "nothing" ? "nothing to compute" : `from ${header.start_name}`) : "from the start"}${rate}${preview}`;
     this.find("status").title = `${lag.toFixed(0)} ms from the control to the screen`;
     this.root.dataset.painted = Number(this.root.dataset.painted || 0) + 1;
   }
 
   /** A recipe from outside, checked by the server: another model is opened for it. */
   async adopt(recipe) {
-    if (recipe.model && recipe.model !== this.facts.name) {
-      await this.openModel(recipe.model);
-      if (this.facts.name !== recipe.model) return false;
-    }
-    this.store.load({ ...recipe, model: this.facts.name, sha256: "" });
+    this.store.load({ ...recipe, model: recipe.model || this.facts.name, sha256: "" });
     return true;
   }
 
@@ -275,7 +291,8 @@ class Studio {
     click("wipe", () => {
       this.wiping = !this.wiping;
       this.before = null;
-      this.compareNow();
+      if (this.moment) this.show(true);
+      else this.compareNow();
     });
     click("help", () => this.find("help-dialog").showModal());
     this.find("model").onchange = (event) => this.openModel(event.target.value);

@@ -7,6 +7,7 @@ class HistoryStrip {
     this.studio = studio;
     this.root = root;
     this.cells = new Map();
+    this.tried = new Set();
   }
 
   draw() {
@@ -36,6 +37,29 @@ class HistoryStrip {
     const now = this.cells.get(store.at);
     if (this.last !== store.at) now.parentNode.parentNode.scrollTo({ left: now.offsetLeft - now.parentNode.parentNode.clientWidth / 2, top: now.offsetTop - CELL });
     this.last = store.at;
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => this.fillIn(), 1200);
+  }
+
+  /** Pictures that were passed too quickly to be painted get their small copies when nothing else is to be done. */
+  async fillIn() {
+    const { store, facts, line } = this.studio;
+    if (!facts || this.filling) return;
+    const bare = [...store.nodes.values()].filter((node) => !node.thumb && node.recipe.model === facts.name && !this.tried.has(node.id)).slice(-50);
+    if (!bare.length) return;
+    this.filling = true;
+    for (const node of bare) this.tried.add(node.id);
+    const copies = [];
+    const take = async (header, blob) => (bare[header.index].thumb ||= await this.studio.stage.dataUrl(blob));
+    try {
+      await line.ask({ do: "many", side: 64, recipes: bare.map((node) => node.recipe) }, (...tile) => copies.push(take(...tile))).answer;
+      await Promise.all(copies);
+    } catch {
+      bare.length = 0; // they stay grey
+    }
+    this.filling = false;
+    if (bare.length) this.draw();
+    store.save();
   }
 
   /** Where each picture stands: to the right of the one it came from, the first child in the same row. */

@@ -7,6 +7,7 @@ class Line {
   constructor(on) {
     this.on = on; // opened(), status(text)
     this.asked = new Map(); // number of a question -> who waits for its answer
+    this.asides = new Map(); // jobs that give way -> how to end them
     this.next = 1;
     this.tries = 0;
     this.model = "";
@@ -50,6 +51,21 @@ class Line {
   withoutSocket() {
     this.plain = true;
     setTimeout(() => this.on.opened()); // the page is not ready while we are being made
+  }
+
+  /** Ends the small pictures under way: the current one is being changed, and they would be of the old one. */
+  hush() {
+    for (const cancel of this.asides.values()) cancel();
+    this.asides.clear();
+  }
+
+  /** An `ask` that gives way while a slider moves; its answer then is { cancelled: true }. */
+  aside(message, part) {
+    const job = this.ask(message, part);
+    const done = () => this.asides.delete(job);
+    this.asides.set(job, job.cancel);
+    job.answer.then(done, done);
+    return job;
   }
 
   /** Asks; gives { answer: promise of [header, bytes or null], cancel() }. `part` hears of progress and tiles. */

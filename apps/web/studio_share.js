@@ -61,7 +61,7 @@ class StudioFiles {
   async png() {
     const { studio } = this;
     try {
-      const [header, blob] = await studio.line.ask({ do: "png", recipe: studio.store.recipe }).answer;
+      const [header, blob] = await studio.line.ask({ do: "png", ...(studio.moment || { recipe: studio.store.recipe }) }).answer;
       studio.keep(header.name, blob);
     } catch (error) {
       studio.fail(error);

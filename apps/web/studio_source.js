@@ -2,7 +2,11 @@
 
 /** A slider with a number; `change(value, final)`. */
 function dial(label, help, lo, hi, value, change, kind = "float") {
-  const row = control({ name: label, label, help, lo, hi, kind }, value, (v, final) => v !== null && change(Math.min(hi, Math.max(lo, v)), final));
+  let held = value;
+  const set = (v, final) => (v === null ? row.show(held) : change((held = Math.min(hi, Math.max(lo, v))), final));
+  const row = control({ name: label, label, help, lo, hi, kind }, value, set);
+  const { show } = row;
+  row.show = (v) => show((held = v));
   row.style.setProperty("--span", 1);
   return row;
 }
@@ -38,6 +42,12 @@ function line(...content) {
   const out = make("div", "studio-row");
   out.append(...content);
   return out;
+}
+
+/** The classes of a conditional model; a source that names none is of the first. */
+function classMenu(label, facts, value, change) {
+  const rows = Array.from({ length: facts.c_dim }, (_, i) => [String(i), facts.classes[i] || `class ${i}`]);
+  return menu(label, rows, String(value), (v) => change(Number(v)));
 }
 
 /** A whole number in a field; `change(n)`. */
@@ -76,12 +86,14 @@ class Progress {
   async follow(ask) {
     this.root.hidden = false;
     this.set(0, 1);
+    const job = (this.job = ask((header) => job === this.job && this.set(header.done, header.of)));
     try {
-      this.job = ask((header) => this.set(header.done, header.of));
-      return await this.job.answer;
+      return await job.answer;
     } finally {
-      this.root.hidden = true;
-      this.job = null;
+      if (job === this.job) {
+        this.root.hidden = true;
+        this.job = null;
+      }
     }
   }
 
@@ -98,7 +110,8 @@ class SourcePicker {
     this.studio = studio;
     this.change = change;
     this.source = studio.store.source();
-    this.root = make("div", "studio-row");
+    this.label = label;
+    this.root = make("div", "studio-row studio-source");
     this.kind = make("select");
     this.kind.setAttribute("aria-label", `${label}: from`);
     this.kind.onfocus = this.kind.onpointerdown = () => this.options();
@@ -107,6 +120,13 @@ class SourcePicker {
     this.dice = button("⚄", `${label}: another seed`, () => this.give({ seed: anySeed(), x: 0, y: 0 }));
     this.root.append(this.kind, this.seed, this.dice);
     this.options();
+  }
+
+  /** Lets the class be chosen too, if the model has classes. */
+  withClass(facts) {
+    if (this.kinds) this.kinds.remove();
+    this.kinds = facts.c_dim ? classMenu(`${this.label}: class`, facts, 0, (index) => this.change({ ...this.source, classes: [{ index, share: 1 }] })) : null;
+    if (this.kinds) this.dice.after(this.kinds);
   }
 
   options() {
@@ -146,6 +166,10 @@ class SourcePicker {
     else this.named("seed", "");
     const isSeed = !source.recipe && !source.latent;
     this.seed.hidden = this.dice.hidden = !isSeed;
+    if (this.kinds) {
+      this.kinds.hidden = !isSeed;
+      this.kinds.value = source.classes.length ? source.classes[0].index : 0;
+    }
     if (document.activeElement !== this.seed) this.seed.value = source.seed;
   }
 

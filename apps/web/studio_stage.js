@@ -59,6 +59,16 @@ class Stage {
     return small.toDataURL("image/jpeg", 0.8);
   }
 
+  /** A small picture as text, to be kept with the history. */
+  async dataUrl(blob) {
+    const bitmap = await createImageBitmap(blob);
+    const small = make("canvas");
+    small.width = bitmap.width;
+    small.height = bitmap.height;
+    small.getContext("2d").drawImage(bitmap, 0, 0);
+    return small.toDataURL("image/jpeg", 0.8);
+  }
+
   wipe(bitmap) {
     this.before.hidden = this.divider.hidden = !bitmap;
     this.root.classList.toggle("wiping", !!bitmap);
@@ -109,7 +119,7 @@ class Tiles {
     });
     const painted = items.map((item, i) => [item.recipe, i]).filter(([recipe]) => recipe);
     const message = more.film ? { ...more, do: "many", side } : { do: "many", side, recipes: painted.map(([recipe]) => recipe) };
-    const job = this.studio.line.ask(message, async (header, blob) => {
+    const job = this.studio.line.aside(message, async (header, blob) => {
       const bitmap = await createImageBitmap(blob);
       if (job !== this.job) return;
       const cell = this.cells[painted[header.index][1]];
@@ -122,7 +132,8 @@ class Tiles {
     });
     this.job = job;
     try {
-      await job.answer;
+      const [header] = await job.answer;
+      if (header.cancelled && job === this.job) this.broken = true;
     } catch (error) {
       this.broken = true;
       if (job === this.job) this.studio.fail(error);

@@ -40,9 +40,14 @@ class Store {
   }
 
   settle() {
-    if (JSON.stringify(this.recipe) !== JSON.stringify(this.node.recipe)) this.push(this.recipe);
+    this.step();
     this.changed("settled");
     this.save();
+  }
+
+  /** What has changed becomes a step of the history. */
+  step() {
+    if (JSON.stringify(this.recipe) !== JSON.stringify(this.node.recipe)) this.push(this.recipe);
   }
 
   push(recipe) {
@@ -125,7 +130,8 @@ class Store {
 
   /** Pictures a source can be taken from, the newest first. */
   saved() {
-    return [...this.nodes.values()].reverse().slice(0, 20);
+    const ours = [...this.nodes.values()].filter((node) => node.recipe.model === this.recipe.model);
+    return ours.reverse().slice(0, 20);
   }
 
   restore() {

@@ -9,7 +9,8 @@ class TruncationPanel {
     const { store } = studio;
     this.keys = { 0: ["psi 0, the average picture", () => this.set(0)], m: ["mirror: psi becomes minus psi", () => this.set(-store.recipe.psi)] };
     this.psi = dial("psi ψ", "1 leaves w alone, 0 gives the average picture, below 0 its opposite", ...PSI, 0.7, (v, final) => store.edit((r) => (r.psi = v), final));
-    const quick = line(...[-0.7, 0, 0.5, 0.7, 1, 1.5].map((v) => button(v.toFixed(1).replace("-", "−"), `psi ${v}`, () => this.set(v))));
+    const quick = make("div", "studio-toggles");
+    quick.append(...[-0.7, 0, 0.5, 0.7, 1, 1.5].map((v) => button(v.toFixed(1).replace("-", "−"), `psi ${v}`, () => this.set(v))));
     this.cutoff = make("div");
     this.centers = block("Class and centre", menu("Truncation moves towards", [["mean", "the mean of all classes"], ["class", "the mean of its class"]], "mean", (v) => store.edit((r) => (r.center = v))));
     this.kind = make("div");
@@ -38,8 +39,7 @@ class TruncationPanel {
     this.cutoffRow = row;
     this.cutoff.replaceChildren(row);
     this.centers.hidden = !facts.c_dim;
-    const names = Array.from({ length: facts.c_dim }, (_, i) => [String(i), facts.classes[i] || `class ${i}`]);
-    this.kind.replaceChildren(menu("Class", [["", "no class chosen"], ...names], "", (v) => this.studio.store.edit((r) => (r.sources[0].classes = v ? [{ index: Number(v), share: 1 }] : []))));
+    this.kind.replaceChildren(classMenu("Class", facts, 0, (index) => this.studio.store.edit((r) => (r.sources[0].classes = [{ index, share: 1 }]))));
     this.cutoffs = [...new Set([0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => Math.round(t * all)))];
   }
 
@@ -48,7 +48,7 @@ class TruncationPanel {
     if (this.cutoffRow) this.cutoffRow.show(recipe.cutoff ?? this.all);
     this.centers.querySelector("select").value = recipe.center;
     const kind = this.kind.querySelector("select");
-    if (kind) kind.value = recipe.sources[0].classes.length ? String(recipe.sources[0].classes[0].index) : "";
+    if (kind) kind.value = recipe.sources[0].classes.length ? String(recipe.sources[0].classes[0].index) : "0";
     this.picker.show(recipe.sources[0]);
     this.mark(recipe);
   }
@@ -81,6 +81,12 @@ class TruncationPanel {
     }
     this.table.fill(items, 72, (i) => this.studio.store.edit((r) => Object.assign(r, this.cells[i])));
     this.mark(recipe);
+    if (this.points.length) this.canvas.classList.toggle("stale", this.about(recipe) !== this.measured);
+  }
+
+  /** What diversity depends on. */
+  about({ model, cutoff, center, sources }) {
+    return JSON.stringify([model, cutoff, center, sources[0].classes]);
   }
 
   /** How different pictures are from each other, against psi. */
@@ -103,10 +109,14 @@ class TruncationPanel {
 
   async measure() {
     const { line, store } = this.studio;
+    const { recipe } = store;
     const psis = [-1, -0.5, 0, 0.25, 0.5, 0.7, 0.85, 1, 1.25, 1.5, 2];
     try {
-      const [header] = await this.progress.follow((part) => line.ask({ do: "diversity", recipe: store.recipe, psis, count: Number(this.count.value) }, part));
-      if (header.points) this.points = header.points;
+      const [header] = await this.progress.follow((part) => line.ask({ do: "diversity", recipe, psis, count: Number(this.count.value) }, part));
+      if (!header.points) return;
+      this.points = header.points;
+      this.measured = this.about(recipe);
+      this.canvas.classList.toggle("stale", this.about(store.recipe) !== this.measured);
       this.canvas.dataset.points = this.points.length;
       this.draw();
     } catch (error) {
@@ -124,11 +134,8 @@ class TruncationPanel {
     const style = getComputedStyle(this.canvas);
     c.font = `${11 * ratio}px sans-serif`;
     c.fillStyle = style.color;
-    if (!this.points.length) {
-      c.textAlign = "center";
-      return c.fillText("Press Measure", w / 2, h / 2);
-    }
-    const high = 1.1 * Math.max(...this.points.map(([, mean, error]) => mean + error), 1e-9);
+    const none = !this.points.length;
+    const high = none ? 1 : 1.1 * Math.max(...this.points.map(([, mean, error]) => mean + error), 1e-9);
     const area = { left: 44 * ratio, right: w - 10 * ratio, top: 10 * ratio, bottom: h - 22 * ratio };
     const x = (psi) => area.left + ((psi - PSI[0]) / (PSI[1] - PSI[0])) * (area.right - area.left);
     const y = (v) => area.bottom - (v / high) * (area.bottom - area.top);
@@ -141,6 +148,7 @@ class TruncationPanel {
       c.stroke();
       c.fillText(String(psi).replace("-", "−"), x(psi), h - 6 * ratio);
     }
+    if (none) return this.invite(c, (area.left + area.right) / 2, (area.top + area.bottom) / 2, 17 * ratio);
     c.textAlign = "right";
     for (const part of [0, 0.5, 1]) c.fillText((part * high).toPrecision(2), area.left - 5 * ratio, y(part * high) + 4 * ratio);
     const accent = style.getPropertyValue("--accent") || "#3b5bdb";
@@ -158,5 +166,12 @@ class TruncationPanel {
       c.arc(x(psi), y(mean), 3.5 * ratio, 0, 7);
       c.fill();
     }
+  }
+
+  /** What stands in the empty chart. */
+  invite(c, x, y, line) {
+    const rows = ["How much do pictures differ from each other?", "“Measure” makes some at 11 values of ψ", "and compares all pairs."];
+    c.textAlign = "center";
+    rows.forEach((text, i) => c.fillText(text, x, y + (i - 0.7) * line));
   }
 }

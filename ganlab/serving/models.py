@@ -18,6 +18,7 @@ from ganlab.config import InvalidInput
 from ganlab.recipe import Recipe
 
 MOST_LOADED = 3 << 30  # bytes of model files that stay loaded
+MOST_UPLOADED = 8 << 30  # bytes on the disk of models that visitors opened
 SAFE = (".safetensors",)  # what a public server opens
 FOREIGN = (".pkl", ".pt", ".pth")  # official and rosinality's checkpoints, read as data by `ganlab.pickles`
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
@@ -88,8 +89,9 @@ class Catalogue:
         models = self.models()
         if not any(row.path for row in models.values()):
             raise InvalidInput("model", "is missing: this server has none; open a model file, or train one")
-        first = next((row["name"] for row in self.menu() if row["ready"]), "")
-        row = models.get(name or first)
+        if not name:
+            name = next(row["name"] for row in self.menu() if row["ready"])
+        row = models.get(name)
         if row is None:
             raise InvalidInput("model", f"“{name[:60]}” is not on this server; open its file, or choose another one")
         if row.path is None:
@@ -124,17 +126,21 @@ class Catalogue:
 
     def add(self, path: Path, filename: str) -> str:
         """Takes in an uploaded file if it can be loaded; its name in the menu."""
-        suffix = Path(filename).suffix.lower()
+        if not path.stat().st_size:
+            raise InvalidInput("file", "is empty (0 bytes), not a model")
+        suffix = re.sub(r"[^\w.]", "", Path(filename).suffix)[:12]  # for people: what it is, its content says
         if self.public:
             raise InvalidInput("model", "cannot be uploaded to a public server; run ganlab at home to open your own")
-        if suffix not in SAFE + FOREIGN:
-            raise InvalidInput("file", f"is not a model: choose one of {', '.join(SAFE + FOREIGN)}")
         stem = re.sub(r"[^\w.-]+", "-", Path(filename).stem)[:60] or "model"
-        taken = self.models()
-        name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10_000))) if n not in taken)
-        target = Path(self._uploads.name) / (name + suffix)
-        shutil.move(path, target)
-        self._uploaded[name] = Model(name, stem, "uploaded", target)
+        with self._lock:  # two visitors may bring a file of one name at once
+            held = sum(row.path.stat().st_size for row in self._uploaded.values() if row.path)
+            if held + path.stat().st_size > MOST_UPLOADED:
+                raise InvalidInput("file", "finds no room: this server holds as many opened models as it may")
+            taken = self.models()
+            name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10_000))) if n not in taken)
+            target = Path(self._uploads.name) / (name + suffix)
+            shutil.move(path, target)
+            self._uploaded[name] = Model(name, stem, "uploaded", target)
         try:
             self.load(name)
         except BaseException:

@@ -3,13 +3,12 @@
 A `Worker` never waits for a visitor. What it makes goes to a callback, which must return at once.
 """
 
-import contextlib
 import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from ganlab.config import InvalidInput
 from ganlab.recipe import Recipe
@@ -21,6 +20,7 @@ MEMORY = 1 << 30  # bytes for the activations that visitors' last pictures leave
 QUICK = 40.0  # ms that a picture may take while a slider is dragged
 SMALLEST = 64  # pixels of a preview
 T = TypeVar("T")
+Queue: TypeAlias = "queue.Queue[tuple[Callable[[Painter], Any], Future[Any]]]"
 
 
 class Busy(Exception):
@@ -41,7 +41,8 @@ class Worker:
     def __init__(self, load: Callable[[], Painter], memory: Callable[[], Any]) -> None:
         self._load, self._new_memory = load, memory
         self._live: OrderedDict[str, Wanted] = OrderedDict()
-        self._queue: queue.Queue[tuple[Callable[[Painter], Any], Future[Any]]] = queue.Queue()
+        self._queue: Queue = queue.Queue()
+        self._long: Queue = queue.Queue()  # works that call `between`, one at a time
         self._memories: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._signal = threading.Semaphore(0)
@@ -57,23 +58,30 @@ class Worker:
             old.done(None)
         self._signal.release()
 
-    def ask(self, work: Callable[[Painter], T]) -> "Future[T]":
-        """Has the thread do `work(renderer)` when its turn comes. Keep it short, or let it call `between`."""
-        if self._queue.qsize() >= MOST_WAITING:
+    def ask(self, work: Callable[[Painter], T], long: bool = False) -> "Future[T]":
+        """Has the thread do `work(renderer)` when its turn comes. What is not short is `long`, and calls `between`."""
+        to = self._long if long else self._queue
+        if to.qsize() >= MOST_WAITING:
             raise Busy("The server has too much to do right now; try again in a moment.")
         future: Future[T] = Future()
-        self._queue.put((work, future))
+        to.put((work, future))
         self._signal.release()
         return future
 
     def between(self, painter: Painter, tick: Tick) -> Tick:
-        """`tick` for a long work: each call also makes the pictures that visitors wait for."""
+        """`tick` for a long work: each call also makes the pictures that visitors wait for, and does one short work."""
 
         def both(done: int, of: int) -> bool:
             self._serve(painter)
+            _do_next(self._queue, painter)
             return tick(done, of)
 
         return both
+
+    def forget(self, viewer: str) -> None:
+        """Gives back the memory of a viewer who looks at another model now."""
+        with self._lock:
+            self._memories.pop(viewer, None)
 
     def left(self, viewer: str) -> None:
         """Forgets a viewer."""
@@ -84,7 +92,7 @@ class Worker:
     def _run(self) -> None:
         while True:
             self._signal.acquire()
-            if not self._live and self._queue.empty():
+            if not self._live and self._queue.empty() and self._long.empty():
                 continue  # done already, inside a long work
             try:
                 painter = self._load()
@@ -92,8 +100,8 @@ class Worker:
                 self._fail(error)
                 continue
             self._serve(painter)
-            with contextlib.suppress(queue.Empty):
-                _do(*self._queue.get_nowait(), painter)
+            _do_next(self._queue, painter)
+            _do_next(self._long, painter)
             del painter  # an idle thread must not keep a model alive
 
     def _fail(self, error: Exception) -> None:
@@ -103,8 +111,9 @@ class Worker:
             self._live.clear()
         for wanted in waiting:
             wanted.done(error)
-        while not self._queue.empty():
-            self._queue.get_nowait()[1].set_exception(error)
+        for waits in (self._queue, self._long):
+            while not waits.empty():
+                waits.get_nowait()[1].set_exception(error)
 
     def _serve(self, painter: Painter) -> None:
         """Makes the pictures that visitors wait for, in batches."""
@@ -167,7 +176,12 @@ class Worker:
         return memory
 
 
-def _do(work: Callable[[Painter], Any], future: "Future[Any]", painter: Painter) -> None:
+def _do_next(waits: Queue, painter: Painter) -> None:
+    """The first work that waits, if any."""
+    try:
+        work, future = waits.get_nowait()
+    except queue.Empty:
+        return
     try:
         future.set_result(work(painter))
     except BaseException as error:

@@ -10,21 +10,23 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ganlab.config import Config, InvalidInput, from_link, to_link
 from ganlab.recipe import Film, Recipe
 from ganlab.render import pictures
-from ganlab.serving.models import Catalogue, Painter
+from ganlab.serving.models import FOREIGN, SAFE, Catalogue, Painter
 from ganlab.serving.painting import Busy, Wanted, Worker, is_user_error
 
 MOST_JOBS = 6  # that one visitor may have under way
-MOST_THREADS = 16  # jobs of all visitors; what paints is one thread per model
+MOST_THREADS = 48  # jobs of all visitors; they mostly wait, what paints is one thread per model
+MOST_FILMS = 3  # films and downloads of all visitors at a time: a GIF's frames are in memory together
 LONGEST_LINK = 32_000  # characters of a link that servers and browsers on the way still take
 UNKNOWN = "This message was not understood."
 BROKEN = "Something went wrong on the server; your picture is as it was."
+FILES = (*SAFE, *FOREIGN, ".npy", ".npz", ".png")
 SUBJECTS = {
     "picture": "This picture",
     "link": "This link",
@@ -41,7 +43,9 @@ class Viewer:
     def __init__(self, tell: Callable[[str | bytes], None]) -> None:
         self.id = secrets.token_hex(8)
         self.model = ""  # the one that was opened last
+        self.model_shown = ""  # the one that painted last, and remembers this viewer
         self.jobs: dict[Any, threading.Event] = {}  # id of the message -> set when it is to end
+        self.waiting: dict[Any, Future[None]] = {}  # those that can be taken back before they begin
         self._tell = tell
 
     def say(self, ask: Any, kind: str, **values: Any) -> None:
@@ -62,6 +66,8 @@ class Studio:
         self._workers: dict[str, Worker] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="studio")
+        self._films = ThreadPoolExecutor(MOST_FILMS, thread_name_prefix="studio-film")
+        self._encoders = ThreadPoolExecutor(2, thread_name_prefix="studio-picture")  # nothing else is in their way
 
     def hear(self, viewer: Viewer, message: Any) -> None:
         """Takes a message. Returns at once; answers go to the viewer."""
@@ -72,23 +78,33 @@ class Studio:
         if not isinstance(ask, int) or not isinstance(what, str):
             viewer.say(None, "error", text=UNKNOWN)
         elif what == "cancel":
-            event = viewer.jobs.get(message.get("what")) if isinstance(message.get("what"), int) else None
-            if event is not None:
-                event.set()
+            self._cancel(viewer, message.get("what"))
         elif what == "render":
             self._render(viewer, ask, message)
         elif what not in JOBS:
             viewer.say(ask, "error", text=UNKNOWN)
-        elif len(viewer.jobs) >= MOST_JOBS:
+        elif ask in viewer.jobs or len(viewer.jobs) >= MOST_JOBS:
             viewer.say(ask, "error", text="Several things are still being made for you; wait for them, or cancel one.")
         else:
             event = viewer.jobs[ask] = threading.Event()
-            self._threads.submit(self._job, JOBS[what], viewer, ask, message, event)
+            threads = self._films if what in ("film", "download") else self._threads
+            future = viewer.waiting[ask] = threads.submit(self._job, JOBS[what], viewer, ask, message, event)
+            future.add_done_callback(lambda _: viewer.waiting.pop(ask, None))  # also if it ended before it was noted
+
+    def _cancel(self, viewer: Viewer, ask: Any) -> None:
+        event = viewer.jobs.get(ask) if isinstance(ask, int) else None
+        if event is None:
+            return
+        event.set()
+        future = viewer.waiting.pop(ask, None)
+        if future is not None and future.cancel():  # it had not begun, and will not tell
+            viewer.jobs.pop(ask, None)
+            viewer.say(ask, "done", cancelled=True)
 
     def left(self, viewer: Viewer) -> None:
         """Ends all that is being made for a viewer who has gone."""
-        for event in list(viewer.jobs.values()):
-            event.set()
+        for ask in list(viewer.jobs):
+            self._cancel(viewer, ask)
         with self._lock:
             workers = list(self._workers.values())
         for worker in workers:
@@ -96,6 +112,9 @@ class Studio:
 
     def worker(self, name: str) -> Worker:
         """The thread that paints with this model."""
+        with self._lock:  # the usual case, without a look at the disk: the server's loop asks for each picture
+            if name in self._workers:
+                return self._workers[name]
         name = self.catalogue.find(name).name
         with self._lock:
             if name not in self._workers:
@@ -125,13 +144,17 @@ class Studio:
             elif preview:
                 _show(viewer, ask, picture, pictures.jpeg)
             else:  # some ms that the model's thread need not wait for
-                self._threads.submit(_show, viewer, ask, picture, pictures.webp)
+                self._encoders.submit(_show, viewer, ask, picture, pictures.webp)
 
+        name = model_of(message, viewer)
         try:
-            worker = self.worker(model_of(message, viewer))
+            worker = self.worker(name)
         except InvalidInput as error:
             done(error)
             return
+        if viewer.model_shown not in ("", name):
+            self.worker(viewer.model_shown).forget(viewer.id)
+        viewer.model_shown = name
         read = functools.partial(recipe_of, message)
         worker.want(viewer.id, Wanted(read, preview, done))
 
@@ -163,7 +186,7 @@ def recipe_of(message: Message, painter: Painter) -> Recipe:
     """The picture that a message asks for: its recipe, or the moment `at` of its film."""
     if message.get("film") is not None:
         at = message.get("at")
-        if isinstance(at, bool) or not isinstance(at, int | float):
+        if not is_finite(at):
             raise InvalidInput("at", "must be a time in seconds")
         return checked(Film.from_dict(message["film"]).at(at), painter)
     return checked(Recipe.from_dict(message.get("recipe")), painter)
@@ -177,7 +200,7 @@ def recipes_of(message: Message, painter: Painter, most: int) -> list[Recipe]:
     if message.get("film") is None:
         return [checked(Recipe.from_dict(item), painter) for item in items]
     film = Film.from_dict(message["film"])
-    if not all(isinstance(at, int | float) for at in items):
+    if not all(is_finite(at) for at in items):
         raise InvalidInput("times", "must be seconds")
     return [checked(film.at(at), painter) for at in items]
 
@@ -234,7 +257,13 @@ def sentence(error: BaseException) -> str:
         return str(error)
     assert isinstance(error, InvalidInput)
     text = f"{SUBJECTS[error.field]} {error.problem}" if error.field in SUBJECTS else str(error)
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    first = text[:1] if error.field.lower().endswith(FILES) else text[:1].upper()  # a file keeps its name
+    return first + text[1:].rstrip(".") + "."
+
+
+def is_finite(value: Any) -> TypeGuard[float]:
+    """Whether this is a number; JSON as Python reads it may hold NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
 def numbers(message: Message, name: str, low: float, high: float, default: float) -> float:

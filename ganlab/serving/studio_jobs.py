@@ -89,7 +89,7 @@ def _noise_map(studio: Studio, viewer: Viewer, ask: int, message: Message, end: 
     def work(painter: Painter) -> Any:
         return painter.noise_map(recipe_of(message, painter), draws, tick=worker.between(painter, tick))
 
-    values = 127.5 * worker.ask(work).result()  # in steps of 0 to 255
+    values = 127.5 * worker.ask(work, long=True).result()  # in steps of 0 to 255
     high = float(np.percentile(values, 99.5))
     image = pictures.heat_map(values, 0.0, high)
     viewer.show(ask, "map", pictures.webp(image), mime="image/webp", high=high, mean=float(values.mean()), draws=draws)
@@ -112,7 +112,7 @@ def _diversity(studio: Studio, viewer: Viewer, ask: int, message: Message, end: 
         renderer: Any = painter
         return diversity(renderer, recipe_of(message, painter), psis, count, worker.between(painter, tick))
 
-    points = worker.ask(work).result()
+    points = worker.ask(work, long=True).result()
     viewer.say(ask, "done", cancelled=end.is_set(), points=[[float(value) for value in point] for point in points])
 
 

@@ -1,5 +1,6 @@
 """The image labs' routes over HTTP, without a browser: sockets, plain requests, uploads, what is refused."""
 
+import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -8,19 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from apps import hub, latent_lab, mixing_lab, noise_lab, studio, truncation_lab
+from apps import hub, latent_lab, mixing_lab, noise_lab, studio, studio_routes, truncation_lab
 from apps.serve import LARGER, BodyLimit
-from apps.studio_routes import StudioServer
+from apps.studio_routes import Outbox, StudioServer
+from ganlab import weights
 from ganlab.recipe import Recipe
 from ganlab.render.pictures import png
 from ganlab.serving.models import Catalogue
 from ganlab.serving.studio import Studio
 from tests.fake_painter import FakePainter
+from tests.tiny_models import write_model
+from tests.weights import foreign
 
 LABS = (latent_lab, truncation_lab, mixing_lab, noise_lab)
 
@@ -82,6 +87,34 @@ def test_uploads(client: TestClient) -> None:
     assert Recipe.from_dict(recipe) == Recipe("fake", psi=0.25)
     told = client.post("/ganlab/studio/upload?kind=model&name=new.safetensors", content=b"x" * (25 << 20)).json()
     assert told["model"] == "new"  # larger than any other body may be
+
+
+def test_a_pt_file_is_latents_or_a_model(client: TestClient, tmp_path: Path) -> None:
+    rosinality = {"g_ema": foreign.rosinality(weights.load(write_model(tmp_path)).state_dict())}
+    for name, content, key in (("w.pt", {"latent": torch.zeros(2, 8, 32)}, "latents"), ("g.pt", rosinality, "model")):
+        torch.save(content, tmp_path / name)
+        url = f"/ganlab/studio/upload?kind=latent&name={name}"
+        assert key in client.post(url, content=(tmp_path / name).read_bytes()).json()
+
+
+def test_what_a_browser_does_not_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fill() -> Outbox:
+        outbox = Outbox(asyncio.get_running_loop())
+        for _ in range(50):
+            outbox.put(b"x" * 10)
+        return outbox
+
+    monkeypatch.setattr(studio_routes, "MOST_WAITING", 100)
+    outbox = asyncio.run(fill())
+    assert outbox.full and sum(map(len, outbox.take())) <= 100
+
+
+def test_requests_without_sockets_are_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studio_routes, "MOST_ASKING", 0)
+    assert client.post("/ganlab/studio/ask", content='{"id": 1, "do": "models"}').status_code == 503
+    monkeypatch.setattr(studio_routes, "MOST_ASKING", 1)
+    for _ in range(3):
+        assert client.post("/ganlab/studio/ask", content='{"id": 1, "do": "models"}').status_code == 200
 
 
 @pytest.mark.parametrize(

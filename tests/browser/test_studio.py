@@ -476,3 +476,100 @@ def test_the_server_outlives_a_storm_of_pages(open_page: Open, studio: str) -> N
         open_lab(open_page, studio, "mixing").close()
     assert urllib.request.urlopen(studio, timeout=5).status == 200
     assert os.environ.get("GANLAB_MODELS")
+
+
+def choose_model(page: Page, name: str) -> None:
+    n = settled(page)
+    page.locator("[data-st=model]").select_option(name)
+    painted(page, n)
+
+
+def test_undo_goes_back_to_the_other_model(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent")
+    first = pixels(page)
+    choose_model(page, "btiny")
+    expect(page.get_by_label("Class 1", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("[data-st=model]")).to_have_value("atiny", timeout=10000)
+    expect(page.get_by_label("Class 1", exact=True)).to_be_hidden()
+    page.wait_for_function("old => document.querySelector('[data-st=now]').toDataURL() === old", arg=first.decode())
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator("[data-st=model]")).to_have_value("btiny", timeout=10000)
+    expect(page.locator(".studio-step")).to_have_count(2)
+
+
+def test_pictures_passed_quickly_still_get_their_place_in_the_history(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent")
+    for _ in range(12):
+        page.keyboard.press("r")
+    expect(page.locator(".studio-step img:not([hidden])")).to_have_count(13, timeout=20000)
+
+
+def test_the_class_of_a_picture_that_names_none_is_shown(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent", "btiny")
+    expect(page.get_by_label("Class 1", exact=True)).to_have_value("0")
+    changes(page, lambda: page.get_by_role("button", name="+ mix in").click())
+    assert [share["index"] for share in recipe_of(page)["sources"][0]["classes"]] == [0, 1]
+    other = open_lab(open_page, studio, "truncation", "btiny")
+    expect(other.get_by_label("Class", exact=True)).to_have_value("0")
+
+
+def test_rows_of_the_mixing_table_have_classes(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "mixing", "btiny")
+    page.get_by_label("Row 2: class").select_option("2")
+    cell = page.get_by_role("button", name="Row 2 with the styles of column 3")
+    expect(cell).not_to_have_class(re.compile("stale"), timeout=30000)
+    changes(page, cell.click)
+    assert recipe_of(page)["sources"][0]["classes"] == [{"index": 2, "share": 1}]
+    assert open_lab(open_page, studio, "mixing").get_by_label("Row 2: class").count() == 0
+
+
+def test_a_small_models_noise_map_is_measured_by_itself(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "noise")
+    picture = page.locator(".studio-noise-map")
+    expect(picture).to_have_attribute("data-painted", "16", timeout=20000)
+    page.keyboard.press("r")
+    expect(picture).to_have_class(re.compile("stale"))
+    expect(picture).not_to_have_class(re.compile("stale"), timeout=20000)
+
+
+def test_keyframes_are_ordered_by_mouse_and_by_keys(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent")
+    make_film(page)
+    pictures = page.locator(".studio-frame-card img")
+    before = [pictures.nth(i).get_attribute("src") for i in range(2)]
+    page.get_by_role("button", name="Keyframe 1 later").press("Enter")
+    assert [pictures.nth(i).get_attribute("src") for i in range(2)] == before[::-1]
+    page.locator(".studio-frame-card").nth(0).drag_to(page.locator(".studio-frame-card").nth(1))
+    assert [pictures.nth(i).get_attribute("src") for i in range(2)] == before
+    assert page.locator(".studio.dropping").count() == 0
+
+
+def test_the_png_of_a_films_moment_is_what_is_on_show(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent")
+    make_film(page)
+    page.get_by_label("Moment of the film").fill("0.25")
+    expect(page.locator("[data-st=status]")).to_contain_text("film at 0.25 s")
+    data = saved(page, lambda: page.get_by_role("button", name="Save PNG").first.click())
+    assert len(Recipe.from_json(recipe_in(data)).sources) == 2
+
+
+def test_an_emptied_field_shows_its_value_again(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "truncation")
+    changes(page, lambda: slide(page, "psi ψ"))
+    field = page.locator("input[type=number][aria-label^='1 leaves w']")
+    field.fill("")
+    field.blur()
+    assert float(field.input_value()) == pytest.approx(recipe_of(page)["psi"])
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_on_a_phone_the_picture_is_wide_and_stays_in_sight(open_page: Open, studio: str, lab: str) -> None:
+    page = open_lab(open_page, studio, lab, width=390, height=844)
+    box = page.locator("[data-st=now]").bounding_box()
+    assert box and box["width"] > 350 and box["y"] + box["height"] < 620
+    page.mouse.wheel(0, 500)
+    page.wait_for_timeout(300)
+    box = page.locator("[data-st=now]").bounding_box()
+    assert box and 0 <= box["y"] < 10
+    assert page.evaluate("document.elementFromPoint(195, 780).closest('.studio-frame') === null")

@@ -1,5 +1,6 @@
 """The catalogue: what is listed, what stays loaded, what may be uploaded."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,11 @@ def test_an_upload_is_kept_only_if_it_loads(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput):
         catalogue.add(broken, "broken.safetensors")
     assert list(catalogue._uploaded) == ["my-model"]
-    with pytest.raises(InvalidInput, match="choose one of"):
-        catalogue.add(broken, "broken.exe")
+    broken.write_bytes(b"")
+    with pytest.raises(InvalidInput, match="empty"):
+        catalogue.add(broken, "nothing.pkl")
+    unnamed = catalogue.add(write_model(tmp_path, "again", 16), "weights")  # its content says what it is
+    assert catalogue.load(unnamed).facts()["resolution"] == 16
 
 
 def test_a_public_server_takes_no_models(tmp_path: Path) -> None:
@@ -72,3 +76,17 @@ def test_a_renderer_knows_its_title_and_classes(tmp_path: Path) -> None:
     facts = open_model(Model("tiny", "tiny", "local", path)).facts()
     assert facts["title"].startswith("A tiny one") and facts["classes"] == ["kind 0", "kind 1"]
     assert len(facts["sha256"]) == 64
+
+
+def test_uploads_of_one_name_at_once_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue(fake, shipped=tmp_path / "none")
+    files = [tmp_path / f"{i}" for i in range(8)]
+    for file in files:
+        file.write_bytes(b"x" * 10)
+    with ThreadPoolExecutor(8) as threads:
+        names = list(threads.map(lambda file: catalogue.add(file, "../mine.safetensors"), files))
+    assert len(set(names)) == 8 and set(names) <= set(catalogue.models())
+    monkeypatch.setattr(models, "MOST_UPLOADED", 85)
+    files[0].write_bytes(b"x" * 10)
+    with pytest.raises(InvalidInput, match="no room"):
+        catalogue.add(files[0], "mine.safetensors")

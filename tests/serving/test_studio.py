@@ -14,7 +14,7 @@ from ganlab.recipe import Film, Keyframe, Recipe, Source
 from ganlab.render.pictures import recipe_in
 from ganlab.serving.models import Catalogue, Model, Painter
 from ganlab.serving.painting import Busy, Wanted, Worker
-from ganlab.serving.studio import Studio, Viewer
+from ganlab.serving.studio import MOST_FILMS, Studio, Viewer
 from tests.fake_painter import FakePainter
 
 RECIPE = {"sources": [{"seed": 4}]}
@@ -197,6 +197,8 @@ for _ in range(300):
         ({"do": "render"}, "must be an object"),
         ({"do": "render", "film": LONG, "at": 0}, "10,000 items"),
         ({"do": "render", "film": FILM, "at": "now"}, "seconds"),
+        ({"do": "render", "film": FILM, "at": float("nan")}, "seconds"),
+        ({"do": "many", "film": FILM, "times": [float("nan")]}, "seconds"),
         ({"do": "render", "recipe": DEEP}, "deep"),
         ({"do": "many", "recipes": [{}] * 101}, "1 to 100"),
         ({"do": "many", "recipes": "all"}, "1 to 100"),
@@ -304,3 +306,37 @@ def test_no_model_at_all(tmp_path: Path) -> None:
     tab = Tab(Studio(Catalogue(lambda model: FakePainter(), None, True, tmp_path), dict))
     assert tab.ask(do="models")[0]["models"] == []
     assert "has none" in tab.ask(do="render", recipe={})[0]["text"]
+
+
+def test_one_number_for_many_jobs_does_not_evade_the_limit(tab: Tab) -> None:
+    for _ in range(5):
+        tab.studio.hear(tab.viewer, {"id": 7, "do": "many", "recipes": [{"model": "slow"}] * 100, "side": 16})
+    assert len(tab.parts("error")) == 4 and len(tab.viewer.jobs) == 1
+
+
+def test_a_long_work_lets_short_ones_through(tab: Tab) -> None:
+    number = tab.send(do="noise_map", recipe={"model": "slow"}, draws=100)
+    tab.until(lambda h: h["type"] == "progress")
+    assert tab.ask(do="open", model="slow")[0]["type"] == "facts"
+    assert not tab.parts("map")
+    tab.send(do="cancel", what=number)
+
+
+def test_a_film_that_waits_for_others_is_cancelled_at_once(tab: Tab) -> None:
+    others = [Tab(tab.studio) for _ in range(MOST_FILMS)]
+    slow = {"keyframes": [{"recipe": {"model": "slow", "psi": i / 2}, "seconds": 25} for i in range(2)]}
+    for other in others:
+        other.send(do="film", film=slow, kind="mp4", fps=30, side=16)
+    number = tab.send(do="film", film=slow, kind="mp4", fps=30, side=16)
+    assert tab.ask(do="link", recipe=RECIPE)[0]["type"] == "settings"  # films do not hold up anything else
+    tab.send(do="cancel", what=number)
+    assert tab.until(lambda h: h["id"] == number)[0]["cancelled"] is True and not tab.viewer.jobs
+    for other in others:
+        tab.studio.left(other.viewer)
+
+
+def test_a_viewer_is_remembered_by_one_model_only(tab: Tab) -> None:
+    for name in ("fake", "other"):
+        tab.ask(do="render", recipe={**RECIPE, "model": name})
+    held = {name: list(tab.studio.worker(name)._memories) for name in ("fake", "other")}
+    assert held == {"fake": [], "other": [tab.viewer.id]}
