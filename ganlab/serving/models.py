@@ -126,11 +126,11 @@ class Catalogue:
 
     def add(self, path: Path, filename: str) -> str:
         """Takes in an uploaded file if it can be loaded; its name in the menu."""
-        if not path.stat().st_size:
-            raise InvalidInput("file", "is empty (0 bytes), not a model")
         suffix = re.sub(r"[^\w.]", "", Path(filename).suffix)[:12]  # for people: what it is, its content says
         if self.public:
             raise InvalidInput("model", "cannot be uploaded to a public server; run ganlab at home to open your own")
+        if not path.stat().st_size:
+            raise InvalidInput("file", "is empty (0 bytes), not a model")
         stem = re.sub(r"[^\w.-]+", "-", Path(filename).stem)[:60] or "model"
         with self._lock:  # two visitors may bring a file of one name at once
             held = sum(row.path.stat().st_size for row in self._uploaded.values() if row.path)
