@@ -99,7 +99,7 @@ class Studio {
       this.find("lock-classes").hidden = !facts.c_dim;
       this.layers.facts(facts);
       this.wait("");
-      if (!this.store.recipe.model) this.store.begin((recipe) => this.fit(recipe, facts));
+      if (!this.store.recipe.model) this.store.begin((recipe) => this.fit(Object.assign(recipe, { sources: [{ ...recipe.sources[0], ...facts.first }] }), facts));
       else if (this.store.recipe.model !== facts.name) {
         this.fit((this.store.recipe = copy(this.store.recipe)), facts);
         this.store.step();

@@ -1,5 +1,6 @@
 """From a model's file or name to its `Renderer`, and from a recipe alone to its picture."""
 
+import contextlib
 import functools
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from ganlab import weights, zoo
 from ganlab.config import InvalidInput
 from ganlab.files import sha256_of
-from ganlab.recipe import Recipe
+from ganlab.recipe import Recipe, Source
 from ganlab.synthesis.renderer import Pixels, Renderer
 
 MOST_OPEN = 2  # models that `render` keeps
@@ -35,7 +36,7 @@ def open_renderer(
     G = weights.load(path)
     about: dict[str, Any] = G.about  # type: ignore[assignment]
     own, classes = about.get("title"), about.get("classes")
-    return Renderer(
+    renderer = Renderer(
         G,
         name or path.stem,
         sha256_of(path),
@@ -44,6 +45,9 @@ def open_renderer(
         precision or ("fp16" if device.type == "cuda" else "fp32"),
         device,
     )
+    with contextlib.suppress(InvalidInput):  # a stranger's file may say anything
+        renderer.first = Source.from_dict(about.get("first"))
+    return renderer
 
 
 def render(recipe: Recipe, model: str | Path | None = None) -> Pixels:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
 from ganlab.networks import lucidrains, stylegan1, stylegan2
-from ganlab.recipe import Noise, Recipe
+from ganlab.recipe import Noise, Recipe, Source
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
@@ -74,6 +74,7 @@ class Renderer:
             raise InvalidInput("model", f"is a {type(G).__name__}, which the labs cannot render")
         self.G: Generator = G.to(device).eval().requires_grad_(False)
         self.name, self.sha256, self.title, self.classes = name, sha256, title or name, tuple(classes)
+        self.first: Source | None = None  # what a lab shows first, where the model's file names it
         self.engine = ENGINES[type(G)](G.synthesis, precision, device)
         self.steps = self.engine.steps
         self.latents = Latents(G.mapping, G.z_dim, G.c_dim, G.w_dim, G.num_ws)
@@ -95,6 +96,7 @@ class Renderer:
             "z_dim": G.z_dim,
             "c_dim": G.c_dim,
             "classes": list(self.classes),
+            "first": {} if self.first is None else self.first.to_dict(),
             "rows": [self._row(row) for row in range(engine.num_ws)],
             "noises": [
                 {"index": s.noise, "name": s.name, "resolution": s.resolution, "strength": self.noise.strength(s.noise)}

@@ -1,16 +1,18 @@
 """Recipes in, pictures out: what each part of a recipe does, restarts, batches, previews, and what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.networks.stylegan2 import Generator
 from ganlab.recipe import ClassShare, Mix, Noise, Pin, Recipe, Source, Stroke, map_seed, pack_latent
-from ganlab.synthesis import Cancelled, Memory, Renderer
+from ganlab.synthesis import Cancelled, Memory, Renderer, open_renderer
 from ganlab.synthesis.latents import slerp, z_of
 from ganlab.synthesis.noise import NoiseMaps
 from ganlab.synthesis.steps import NoiseInput
@@ -298,3 +300,13 @@ def test_a_recipe_of_another_model_is_told_apart() -> None:
         PLAIN.sha256 = ""
     with pytest.raises(InvalidInput, match="number 7"):
         CLASSES.pictures([replace(BASE, sources=(Source(1, classes=(ClassShare(7),)),))])
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"), [({"seed": 5}, {"seed": 5}), ({"seed": -1}, {}), ("evil", {}), (None, {})], ids=str
+)
+def test_a_file_may_name_its_first_picture(first: Any, expected: dict[str, int], tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    config = {"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 8, "img_channels": 3, "channel_base": 64}
+    weights.save(path, Generator(**config), licence="free", about={"first": first}, config=config)  # type: ignore[arg-type]
+    assert open_renderer(path).facts()["first"] == expected
