@@ -21,8 +21,9 @@ from ganlab.config import InvalidInput
 from ganlab.latents.uploads import read_latents
 from ganlab.recipe import Recipe
 from ganlab.render.pictures import recipe_in
+from ganlab.serving.asking import Viewer, sentence
 from ganlab.serving.models import Catalogue, Model, Painter, folder_from_environment, open_model
-from ganlab.serving.studio import UNKNOWN, Studio, Viewer, sentence
+from ganlab.serving.studio import UNKNOWN, Studio
 
 LONGEST = 8 << 20  # characters of a message: a grid of recipes with uploaded latents
 SHORT = 64 << 10  # those that are parsed at once, without a thread

@@ -13,13 +13,11 @@ from ganlab.recipe import Film, Recipe
 from ganlab.recipe_script import as_python
 from ganlab.render import pictures
 from ganlab.render.clip import check_length, clip
-from ganlab.serving.models import Painter
-from ganlab.serving.painting import Worker
-from ganlab.serving.studio import (
+from ganlab.serving.asking import (
     Job,
     Message,
-    Studio,
     Viewer,
+    Workers,
     checked,
     chunks,
     link_to,
@@ -30,6 +28,8 @@ from ganlab.serving.studio import (
     settings_of,
     signed,
 )
+from ganlab.serving.models import Painter
+from ganlab.serving.painting import Worker
 
 MOST_TILES = 100  # pictures of one strip, table or grid
 MOST_DRAWS = 256  # of the noise map
@@ -41,11 +41,11 @@ LARGE = 512  # pixels of a model from which tiles are its early pictures
 LARGEST = 1024  # pixels of a film's side
 
 
-def _models(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _models(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     viewer.say(ask, "models", models=studio.catalogue.menu(), public=studio.catalogue.public)
 
 
-def _open(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _open(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     name = message.get("model", "")
     if not isinstance(name, str):
         raise InvalidInput("model", "must be a name")
@@ -55,7 +55,7 @@ def _open(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threa
     viewer.say(ask, "facts", facts={**facts, "name": row.name})
 
 
-def _many(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _many(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     """Small pictures, each sent as soon as it is made."""
     worker = studio.worker(model_of(message, viewer))
     side = int(numbers(message, "side", 8, LARGEST, 128))
@@ -78,7 +78,7 @@ def _paint(painter: Painter, recipes: list[Recipe], side: int | None) -> list[An
     return painter.pictures(recipes, preview=early, exact=False)
 
 
-def _noise_map(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _noise_map(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     worker = studio.worker(model_of(message, viewer))
     draws = int(numbers(message, "draws", 2, MOST_DRAWS, 32))
 
@@ -95,7 +95,7 @@ def _noise_map(studio: Studio, viewer: Viewer, ask: int, message: Message, end: 
     viewer.show(ask, "map", pictures.webp(image), mime="image/webp", high=high, mean=float(values.mean()), draws=draws)
 
 
-def _diversity(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _diversity(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     worker = studio.worker(model_of(message, viewer))
     count = int(numbers(message, "count", 2, 200, 16))
     psis = message.get("psis")
@@ -120,7 +120,7 @@ def _is_psi(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1 <= value <= 2
 
 
-def _layer(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _layer(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     worker = studio.worker(model_of(message, viewer))
     layer, page = int(numbers(message, "layer", 0, 100, 0)), int(numbers(message, "page", 0, 100, 0))
     tensor = worker.ask(lambda painter: painter.activations(recipe_of(message, painter), layer)).result()
@@ -139,11 +139,11 @@ def _layer(studio: Studio, viewer: Viewer, ask: int, message: Message, end: thre
     viewer.show(ask, "layer", pictures.webp(image), mime="image/webp", low=low, high=high, **facts)
 
 
-def _python(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _python(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     viewer.say(ask, "python", text=as_python(settings_of(message)))
 
 
-def _link(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _link(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     """Settings to a link, or a link to settings; JSON is checked on the way."""
     config = settings_of(message)
     if isinstance(config, Recipe):
@@ -152,7 +152,7 @@ def _link(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threa
     viewer.say(ask, "settings", link=text, settings=config.to_dict(full=True))
 
 
-def _png(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _png(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     worker = studio.worker(model_of(message, viewer))
 
     def work(painter: Painter) -> tuple[Any, Recipe]:
@@ -164,7 +164,7 @@ def _png(studio: Studio, viewer: Viewer, ask: int, message: Message, end: thread
     viewer.show(ask, "file", pictures.png(image, recipe.to_json()), mime="image/png", name=name)
 
 
-def _film(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _film(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     worker = studio.worker(model_of(message, viewer))
     film = Film.from_dict(message.get("film"))
     kind = message.get("kind", "mp4")
@@ -194,7 +194,7 @@ def _frames(worker: Worker, film: Film, times: list[float], side: int) -> Iterat
             yield pictures.resized(picture.image, side)
 
 
-def _download(studio: Studio, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
+def _download(studio: Workers, viewer: Viewer, ask: int, message: Message, end: threading.Event) -> None:
     name = message.get("name")
     if not isinstance(name, str):
         raise InvalidInput("model", "must be a name")

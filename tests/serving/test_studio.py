@@ -12,9 +12,10 @@ import pytest
 from ganlab.config import InvalidInput, to_link
 from ganlab.recipe import Film, Keyframe, Recipe, Source
 from ganlab.render.pictures import recipe_in
+from ganlab.serving.asking import Viewer
 from ganlab.serving.models import Catalogue, Model, Painter
 from ganlab.serving.painting import Busy, Wanted, Worker
-from ganlab.serving.studio import MOST_FILMS, Studio, Viewer
+from ganlab.serving.studio import MOST_FILMS, Studio
 from tests.fake_painter import FakePainter
 
 RECIPE = {"sources": [{"seed": 4}]}
