@@ -4,9 +4,9 @@ class MixingPanel {
   constructor(studio, side, bench) {
     this.studio = studio;
     const { store } = studio;
-    const start = store.recipe.sources[0];
+    this.untouched = !store.extra.mixing; // rows and columns are still those of the start
     this.state = store.extra.mixing || {
-      rows: [store.source({ ...start, weight: 1 }), ...[11, 12, 13].map((seed) => store.source({ seed }))],
+      rows: [0, 11, 12, 13].map((seed) => store.source({ seed })),
       columns: [21, 22, 23, 24].map((seed) => store.source({ seed })),
       layers: null,
       strength: 1,
@@ -35,7 +35,17 @@ class MixingPanel {
     bench.append(grid);
   }
 
+  /** The first row is the current picture; a model with classes shows several of them. */
+  begin(facts) {
+    const { store } = this.studio;
+    const varied = (source, i) => (facts.c_dim ? { ...source, classes: [{ index: (3 * i) % facts.c_dim, share: 1 }] } : source);
+    const [, ...rows] = this.state.rows.map(varied);
+    this.state = { ...this.state, rows: [store.source({ ...store.recipe.sources[0], weight: 1 }), ...rows], columns: this.state.columns.map((source, i) => varied(source, i + 1)) };
+    this.untouched = false;
+  }
+
   facts(facts) {
+    if (this.untouched) this.begin(facts);
     this.toggles.facts(facts);
     const most = facts.num_ws;
     const coarse = facts.rows.filter((row) => row.band === "coarse").map((row) => row.row);
