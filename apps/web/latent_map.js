@@ -109,18 +109,11 @@ class LatentMap {
     if (this.job) this.job.cancel();
     if (!missing.length) return;
     const names = missing.map(([i, j]) => this.name(i, j));
-    const job = (this.job = this.studio.line.aside({ do: "many", side: 64, recipes: missing.map(([i, j]) => this.tile(i, j)) }, async (header, blob) => {
-      this.held.set(names[header.index], await createImageBitmap(blob));
+    await smallPictures(this, missing.map(([i, j]) => this.tile(i, j)), 64, (index, bitmap) => {
+      this.held.set(names[index], bitmap);
       while (this.held.size > MOST_HELD) this.held.delete(this.held.keys().next().value);
       this.draw();
-    }));
-    try {
-      const [header] = await job.answer;
-      if (header.cancelled && job === this.job) this.wished = "";
-    } catch (error) {
-      this.wished = "";
-      if (job === this.job) this.studio.fail(error);
-    }
+    });
   }
 
   draw() {

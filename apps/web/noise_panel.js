@@ -254,16 +254,9 @@ class NoisePanel {
     if (wished === this.wished) return;
     this.wished = wished;
     if (this.job) this.job.cancel();
-    const job = (this.job = this.studio.line.aside({ do: "many", recipes, side: this.studio.facts.resolution }, async (header, blob) => {
-      this.draws[header.index].bitmap = await createImageBitmap(blob);
+    await smallPictures(this, recipes, this.studio.facts.resolution, (index, bitmap) => {
+      this.draws[index].bitmap = bitmap;
       this.crop();
-    }));
-    try {
-      const [header] = await job.answer;
-      if (header.cancelled && job === this.job) this.wished = "";
-    } catch (error) {
-      this.wished = "";
-      if (job === this.job) this.studio.fail(error);
-    }
+    });
   }
 }

@@ -150,3 +150,15 @@ class Pump {
     this.busy = false;
   }
 }
+
+/** Has small pictures made for a part of the page; what it wished is forgotten where they do not all come. */
+async function smallPictures(owner, recipes, side, take) {
+  const job = (owner.job = owner.studio.line.aside({ do: "many", recipes, side }, async (header, blob) => take(header.index, await createImageBitmap(blob))));
+  try {
+    const [header] = await job.answer;
+    if (header.cancelled && job === owner.job) owner.wished = "";
+  } catch (error) {
+    owner.wished = "";
+    if (job === owner.job) owner.studio.fail(error);
+  }
+}
