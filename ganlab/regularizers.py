@@ -49,6 +49,17 @@ def penalty(
     assert row.points and row.of_norm
     return row.of_norm(gradient_norm(d, row.points(real, fake, mix, noise))).mean()
 
+def path_lengths(
+    images: Float[Tensor, "n c h w"], ws: Float[Tensor, "n num_ws w_dim"], noise: Float[Tensor, "n c h w"]
+) -> Float[Tensor, " n"]:
+    """|J_w^T y| of each image for y = noise / sqrt(H W), differentiable (Karras et al. 2020, eq. 4).
+
+    `images` must have been made from `ws`; the root mean square over layers is taken.
+    """
+    y = noise / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
+
 
 def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
     """Clamps every parameter to [-bound, bound], in place (Arjovsky et al. 2017, alg. 1)."""

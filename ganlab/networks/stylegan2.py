@@ -67,8 +67,8 @@ class SynthesisLayer(nn.Module):
         """`noise` is added as it is given ([H, W] or [N, 1, H, W], times noise_strength); None adds nothing."""
         x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up, resample_filter=self.resample_filter)
         if noise is not None and self.use_noise:
-            x = x + noise * self.noise_strength
-        return activate(x + self.bias.view(-1, 1, 1), self.activation, gain, self.conv_clamp)
+            x = x + (noise * self.noise_strength).to(x.dtype)
+        return activate(x + self.bias.to(x.dtype).view(-1, 1, 1), self.activation, gain, self.conv_clamp)
 
 
 class ToRGBLayer(nn.Module):

@@ -95,3 +95,59 @@ class StyleGenerator(nn.Module):
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
         image: Tensor = self.synthesis(ws, noise_mode, generator=generator)
         return image
+
+
+class PlainMapping(nn.Module):
+    """What stands in the mapping network's place where a family has none: w is z with the label beside it.
+
+    Truncation draws z towards 0, its mean; that trades variety for typical pictures in a plain GAN, too.
+    """
+
+    w_avg: Tensor  # [z_dim + c_dim]
+
+    def __init__(self, z_dim: int, c_dim: int) -> None:
+        super().__init__()
+        self.z_dim, self.c_dim = z_dim, c_dim
+        average = torch.cat([torch.zeros(z_dim), torch.full((c_dim,), 1 / max(c_dim, 1))])
+        self.register_buffer("w_avg", average)
+
+    def forward(
+        self,
+        z: Float[Tensor, "n z_dim"],
+        c: Float[Tensor, "n c_dim"] | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Float[Tensor, "n 1 w_dim"]:
+        """ws with one row; only its z is truncated."""
+        if truncation_cutoff != 0:
+            z = z * truncation_psi
+        if self.c_dim and c is None:
+            raise ValueError(f"this model is conditional: c must be class labels [N, {self.c_dim}]")
+        return (torch.cat([z, c.to(z.dtype)], 1) if self.c_dim and c is not None else z)[:, None]
+
+
+class StagedSynthesis(nn.Module):
+    """A synthesis network of stages that double from 4 x 4, without styles: only the first stage sees w."""
+
+    stages: nn.ModuleList
+    torgb: nn.Module
+    channels: list[int]  # that each stage makes
+
+    def __init__(self, w_dim: int, img_resolution: int, img_channels: int) -> None:
+        super().__init__()
+        self.w_dim, self.img_resolution, self.img_channels, self.num_ws = w_dim, img_resolution, img_channels, 1
+        self.resolutions = [2**i for i in range(2, img_resolution.bit_length())]
+
+    def forward(
+        self,
+        ws: Float[Tensor, "n 1 w_dim"],
+        noise_mode: str = "random",
+        noise: object = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "n c h w"]:
+        """The image, about in [-1, 1]. There is no noise: the last three arguments change nothing."""
+        x = ws[:, 0, :, None, None]
+        for stage in self.stages:
+            x = stage(x)
+        return self.torgb(x)

@@ -3,7 +3,9 @@
 In plain torch and differentiable; a filter is a 1D or 2D tensor of taps that sum to 1.
 """
 
+import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 Pads = tuple[int, int, int, int]  # left, right, top, bottom; negative ones crop
+
+
+def exact(x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """A context in which autocast leaves things on x's device in the type that they have."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def make_filter(taps: Sequence[float]) -> Tensor:
@@ -30,11 +37,12 @@ def upfirdn2d(
         x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
     x = F.pad(x, pads)
     taps = (f * gain ** (f.ndim / 2)).flip(tuple(range(f.ndim))).to(x.dtype)  # a convolution, not a correlation
-    if f.ndim == 1:
-        x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(c, -1, -1, -1), groups=c)
-        x = F.conv2d(x, taps.view(1, 1, -1, 1).expand(c, -1, -1, -1), groups=c)
-    else:
-        x = F.conv2d(x, taps.expand(c, 1, -1, -1), groups=c)
+    with exact(x):
+        if f.ndim == 1:
+            x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(c, -1, -1, -1), groups=c)
+            x = F.conv2d(x, taps.view(1, 1, -1, 1).expand(c, -1, -1, -1), groups=c)
+        else:
+            x = F.conv2d(x, taps.expand(c, 1, -1, -1), groups=c)
     return x[:, :, ::down, ::down]
 
 

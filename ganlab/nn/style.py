@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.nn.resample import conv_down2d, conv_up2d, make_filter
+from ganlab.nn.resample import conv_down2d, conv_up2d, exact, make_filter
 
 BLUR = (1, 3, 3, 1)
 
@@ -48,7 +48,8 @@ class FullyConnectedLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         bias = None if self.bias is None else self.bias * self.bias_gain
-        return activate(F.linear(x, self.weight * self.weight_gain, bias), self.activation)
+        with exact(x):  # small, and styles need the digits
+            return activate(F.linear(x.float(), self.weight * self.weight_gain, bias), self.activation)
 
 
 class Conv2dLayer(nn.Module):
@@ -84,7 +85,7 @@ class Conv2dLayer(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
         if self.bias is not None:
-            x = x + self.bias.view(-1, 1, 1)
+            x = x + self.bias.to(x.dtype).view(-1, 1, 1)
         return activate(x, self.activation, gain, self.conv_clamp)
 
 
@@ -96,6 +97,7 @@ class MinibatchStdLayer(nn.Module):
         self.group_size, self.num_channels = group_size, num_channels
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h w"]:
+        x = x.float()
         n, c, h, w = x.shape
         most = n if self.group_size is None else min(self.group_size, n)
         group = next(size for size in range(most, 0, -1) if n % size == 0)
@@ -107,7 +109,8 @@ class MinibatchStdLayer(nn.Module):
 
 def demodulation(weight: Float[Tensor, "o i k k"], styles: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
     """1 / norm of each output channel's modulated weights (Karras et al. 2020, eq. 3)."""
-    return (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
+    with exact(styles):
+        return (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
 
 
 def modulated_conv2d(
@@ -123,13 +126,13 @@ def modulated_conv2d(
     Scaling the weights of each sample is the same as scaling its input channels, and demodulating them the same as
     scaling its output channels: so one convolution serves the whole batch.
     """
-    x = x * styles[:, :, None, None]
+    x = x * styles.to(x.dtype)[:, :, None, None]
     if up > 1:
         assert resample_filter is not None
         x = conv_up2d(x, weight, resample_filter)
     else:
         x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-    return x * demodulation(weight, styles)[:, :, None, None] if demodulate else x
+    return x * demodulation(weight, styles).to(x.dtype)[:, :, None, None] if demodulate else x
 
 
 def _linear(x: Tensor) -> Tensor:

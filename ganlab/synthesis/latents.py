@@ -129,7 +129,7 @@ class Latents:
 
     def _map(self, z: Tensor, c: Tensor) -> Tensor:
         """w [n, w_dim] without truncation."""
-        device = next(self.mapping.parameters()).device
+        device = self._average().device
         ws = self.mapping(z.to(device), c.to(device) if self.c_dim else None)
         return (ws[:, 0] if ws.ndim == 3 else ws).cpu()
 
@@ -141,9 +141,12 @@ class Latents:
         return torch.stack([self._class_center(k) * label[k] for k in used]).sum(0)
 
     def _mean(self) -> Tensor:
+        return self._average().cpu()
+
+    def _average(self) -> Tensor:
         average = self.mapping.w_avg
         assert isinstance(average, Tensor)
-        return average.cpu()
+        return average
 
     def _class_center(self, index: int) -> Tensor:
         """The mean w of a class."""

@@ -6,9 +6,10 @@ They compute in float32 whatever precision is asked for: the families were train
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlab.networks import lucidrains, stylegan1
+from ganlab.nn.mapping import StagedSynthesis
 from ganlab.synthesis.steps import Maker, NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
 
@@ -27,7 +28,7 @@ class StyleGan1Engine(Steps[Maker]):
             self._add(Step(f"{side}x{side} {name}", "conv", side, k, k, len(strength)), _Layer(synthesis, k))
             self.noises.append(NoiseInput(side, layer.noise_const, strength))
         channels = synthesis.img_channels
-        self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _ToRgb(synthesis, k))
+        self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Rgb(synthesis.torgb, k))
 
 
 class _Layer:
@@ -40,18 +41,6 @@ class _Layer:
     def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
         x = _features(store, i - 1) if i else self.const.expand(len(ws), -1, -1, -1)
         _keep(self.layer(x, ws[:, self.index], noise[self.index]), store, i)
-
-
-class _ToRgb:
-    def __init__(self, synthesis: stylegan1.SynthesisNetwork, source: int) -> None:
-        self.torgb, self.source = synthesis.torgb, source
-
-    def sources(self) -> list[int]:
-        return [self.source]
-
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        image = self.torgb(_features(store, self.source))
-        store.plain(i, *image.shape[:3]).copy_(image)
 
 
 class LucidrainsEngine(Steps[Maker]):
@@ -108,6 +97,43 @@ class _Colours:
         rgb = 2 * self.block.to_rgb(_features(store, i - 1), ws[:, self.row])
         before = -1 if self.image is None else lucidrains.blurred(lucidrains.grown(store.get(self.image)))
         store.plain(i, *rgb.shape[:3]).copy_(rgb + before)
+
+
+class StagedEngine(Steps[Maker]):
+    """Generators without styles: w enters at 4 x 4 alone, so every change of it starts there. They take no noise."""
+
+    def __init__(
+        self, synthesis: StagedSynthesis, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(1, device)
+        for k, (side, channels) in enumerate(zip(synthesis.resolutions, synthesis.channels)):
+            step = Step(f"{side}x{side} block", "conv", side, None if k else 0, None, channels)
+            self._add(step, _Stage(synthesis.stages[k], k))
+        channels = synthesis.img_channels
+        self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Rgb(synthesis.torgb, k))
+
+
+class _Stage:
+    def __init__(self, stage: nn.Module, index: int) -> None:
+        self.stage, self.index = stage, index
+
+    def sources(self) -> list[int]:
+        return [self.index - 1] if self.index else []
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        _keep(self.stage(_features(store, i - 1) if i else ws[:, 0, :, None, None]), store, i)
+
+
+class _Rgb:
+    def __init__(self, torgb: nn.Module, source: int) -> None:
+        self.torgb, self.source = torgb, source
+
+    def sources(self) -> list[int]:
+        return [self.source]
+
+    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+        image = self.torgb(_features(store, self.source))
+        store.plain(i, *image.shape[:3]).copy_(image)
 
 
 def _features(store: Store, step: int) -> Tensor:

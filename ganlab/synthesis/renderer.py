@@ -11,23 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.networks import lucidrains, stylegan1, stylegan2
+from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2
 from ganlab.recipe import Noise, Recipe, Source
+from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
-from ganlab.synthesis.plain import LucidrainsEngine, StyleGan1Engine
+from ganlab.synthesis.plain import LucidrainsEngine, StagedEngine, StyleGan1Engine
 from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
 from ganlab.weights.families import FAMILIES, family_of
 
 MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
 BANDS = ((8, "coarse"), (32, "middle"), (1 << 20, "fine"))  # up to this resolution
-Generator = stylegan2.Generator | stylegan1.Generator | lucidrains.Generator
+Generator = stylegan2.Generator | stylegan1.Generator | lucidrains.Generator | dcgan.Generator | r3gan.Generator
 ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[Any]]] = {
     stylegan2.Generator: Engine,
     stylegan1.Generator: StyleGan1Engine,
     lucidrains.Generator: LucidrainsEngine,
+    dcgan.Generator: StagedEngine,
+    r3gan.Generator: StagedEngine,
 }
 Pixels = npt.NDArray[np.uint8]
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
@@ -271,14 +274,6 @@ class Renderer:
             self._rooms.clear()
             self._rooms[n] = Store(LIMIT, self.engine.device)
         return self._rooms[n]
-
-
-def to_pixels(image: Tensor) -> list[Pixels]:
-    """Images [N, C, H, W] in [-1, 1] as N arrays [H, W, 3]: grey is repeated, of more than 3 channels 3 are shown."""
-    if image.shape[1] < 3:
-        image = image[:, :1].expand(-1, 3, -1, -1)
-    rounded = (image[:, :3] * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-    return list(rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def band(resolution: int) -> str:

@@ -8,8 +8,9 @@ from ganlab.data.toy2d import density
 from ganlab.run import GanConfig, Run
 from ganlab.training.draws import Draws, generator
 from ganlab.training.fused import Fused, fits, signature
-from ganlab.training.gan import Gan, State, resized
+from ganlab.training.gan import State, resized
 from ganlab.training.step import d_phase, g_phase
+from ganlab.training.toy_player import ToyPlayer
 
 GUARD = 50  # steps between looks for NaN; states are saved only at its multiples, so that every replay agrees
 
@@ -19,14 +20,14 @@ class Readable:
 
     def __init__(self, member: int, config: GanConfig, draws: Draws, state: State, dim: int) -> None:
         self.members = [member]
-        self.gan = Gan(config, draws, dim)
+        self.gan = ToyPlayer(config, draws, dim)
         self.gan.load(state)
         self.measure = False
 
     @property
     def measured(self) -> list[dict[str, float]]:
         """The last losses and gradient norms."""
-        return [self.gan.measured]
+        return [{name: float(value) for name, value in self.gan.measured.items()}]
 
     def d_phase(self, step: int) -> None:
         """The D-steps of a step."""
@@ -38,7 +39,7 @@ class Readable:
 
     def generate(self, z: Tensor) -> Tensor:
         """Points [1, N, dim]."""
-        return self.gan.generate(z)[None]
+        return self.gan.points(z)[None]
 
     def scores(self, x: Tensor) -> Tensor:
         """Logits [1, N] of points [N, dim] or [1, N, dim]."""
@@ -68,7 +69,7 @@ class Arena:
         self.configs = run.gans_at(0)
         self._draws = {c.seed: Draws(self.density, run.seed + c.seed, dtype) for c in run.gans}
         self._half = False  # D has moved in this step, G not yet
-        states = [Gan(c, self._draws[c.seed], self.density.dim).state() for c in self.configs]
+        states = [ToyPlayer(c, self._draws[c.seed], self.density.dim).state() for c in self.configs]
         self._good = states
         self._assemble(states)
 

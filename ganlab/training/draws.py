@@ -15,9 +15,14 @@ MOST_KEPT = 64  # chunks held before those that have passed are dropped
 
 def generator(seed: int, *key: object) -> torch.Generator:
     """A generator of its own for every (seed, key)."""
+    return torch.Generator().manual_seed(seed_of(seed, *key))
+
+
+def seed_of(seed: int, *key: object) -> int:
+    """A seed of its own for every (seed, key), 63 bits."""
     text = "/".join(map(str, (seed, *key)))
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return int.from_bytes(digest, "little") >> 1
 
 
 class Draws:

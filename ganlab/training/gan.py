@@ -41,7 +41,7 @@ class Gan:
         self.averaged = 0  # how many steps they average over
         self.past = torch.zeros(0, dim, dtype=draws.dtype)  # replayed fakes
         self.fake: Tensor | None = None  # G's last output with its graph, shared by the D- and the G-step
-        self.measured: dict[str, float] = {}
+        self.measured: dict[str, Tensor] = {}
 
     def nets(self) -> tuple[MlpGenerator, MlpDiscriminator | MlpEnergy]:
         """(G, D)."""
@@ -85,7 +85,7 @@ class Gan:
         self.balance = float(state["balance"]) if "balance" in state else 0.0
 
     @torch.no_grad()
-    def generate(self, z: Tensor, *, average: bool = True) -> Tensor:
+    def points(self, z: Tensor, *, average: bool = True) -> Tensor:
         """Points of G (of its moving average where it has one) for latents z [N, z_dim]."""
         net = self.ema if average and self.config.ema else self.G
         net.eval()

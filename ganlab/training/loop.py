@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ganlab import files
 from ganlab.config import InvalidInput
 from ganlab.run import Run
-from ganlab.training.arena import Arena
+from ganlab.training import checkpoint
+from ganlab.training.arena import GUARD, Arena
 from ganlab.training.measure import Measures, Meter
 from ganlab.training.watch import Alarm, Watch
 
 EVERY = 100  # steps between measurements
+SAMPLES = "samples.csv"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class Snapshot:
 class Training:
     """An arena with its meter and its watches: the part of a run that goes on."""
 
+    quantum = GUARD
+    snapshot_class = Snapshot
+
     def __init__(self, run: Run, *, every: int = EVERY, fast: bool = True, dtype: torch.dtype = torch.float32) -> None:
         if every < 1:
             raise InvalidInput("every", f"{every} is out of range; it must be a whole number of at least 1")
@@ -48,6 +55,16 @@ class Training:
         self.meter = Meter(self.arena)
         self.watches = [Watch(k) for k in range(len(run.gans))]
         self.every = every
+
+    @property
+    def run(self) -> Run:
+        """The run with the events so far."""
+        return self.arena.run
+
+    @property
+    def at(self) -> int:
+        """Steps made."""
+        return self.arena.step
 
     @property
     def due(self) -> bool:
@@ -65,6 +82,27 @@ class Training:
         rows = self.meter.measure()
         alarms = [a for watch, row in zip(self.watches, rows, strict=True) for a in watch.look(self.arena.step, row)]
         return Snapshot(self.arena.step, tuple(rows), tuple(alarms))
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint."""
+        checkpoint.save(self.arena, folder)
+
+    def resume(self, folder: Path) -> None:
+        """Goes to the newest checkpoint of this run in `folder`, where there is one."""
+        checkpoint.resume(self.arena, folder)
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Hears of a measurement that was made before a resumption."""
+        for watch, measures in zip(self.watches, snapshot.gans, strict=True):
+            watch.look(snapshot.step, measures)
+
+    def leave(self, folder: Path) -> None:
+        """What a finished training leaves behind: the last samples of all GANs, as CSV."""
+        axes = ("x", "y", "z")[: self.arena.dim]
+        lines = [",".join(("gan", *axes))]
+        for k, points in enumerate(self.meter.samples().tolist()):
+            lines += [",".join([str(k), *(f"{value:.6g}" for value in point)]) for point in points]
+        files.write_atomic(folder / SAMPLES, "\n".join(lines).encode() + b"\n")
 
 
 def train(run: Run, steps: int, *, every: int = EVERY, fast: bool = True) -> Iterator[Snapshot]:

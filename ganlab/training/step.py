@@ -1,125 +1,215 @@
-"""One D-step and one G-step, written to be read: the reference that the fast engine is tested against."""
+"""One D-step and one G-step, for toy and image GANs alike; the fast toy engine is tested against it.
+
+A batch may be made in several parts (gradient accumulation, processes): gradients of the parts are averaged before an
+optimizer moves.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlab.losses import LOSSES, began_balance, labelled
-from ganlab.regularizers import REGULARIZERS, clip_weights, penalty
-from ganlab.training import tricks
-from ganlab.training.gan import Gan
+from ganlab.regularizers import REGULARIZERS, at_fake, clip_weights, penalty
+
+REAL, FAKE, GENERATED = range(3)  # where D looks: at data, at fakes in its own step, at fakes in G's step
 
 
-def train_step(gan: Gan, step: int) -> None:
+@runtime_checkable
+class Player(Protocol):
+    """What a step needs of a GAN in training: `training.gan.Gan` for points, `training.image_gan.ImageGan` for images.
+
+    Everything that is random is a function of (step, j, part), j counting the D-steps of a step.
+    """
+
+    config: Any  # loss, penalties, update, d_steps, label_smoothing, label_flip
+    D: Any
+    G: Any
+    opt_g: torch.optim.Optimizer
+    opt_d: torch.optim.Optimizer
+    balance: float  # BEGAN's k
+    fake: Tensor | None  # G's output with its graph, shared by the D- and the G-step where a batch is one part
+    measured: dict[str, Tensor]  # losses and gradient norms of the last step; not yet read, which would wait for a GPU
+
+    @property
+    def graph_serves_twice(self) -> bool:
+        """Whether what D pays depends on the graph of G's output."""
+
+    @property
+    def reuses_fakes(self) -> bool:
+        """Whether G's step may take the output of D's last step."""
+
+    def parts(self) -> Iterable[int]:
+        """The parts of the batch that are made here."""
+
+    def real(self, step: int, j: int, part: int) -> Tensor:
+        """Data."""
+
+    def generate(self, step: int, j: int, part: int) -> Tensor:
+        """G's output, with its graph."""
+
+    def seen(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """What D is shown of x: with noise, augmented, exchanged for old fakes."""
+
+    def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """D's logits of what it is shown."""
+
+    def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """D as it will be after some more steps, where G plays against that one."""
+
+    def uniform(self, kind: str, step: int, j: int, part: int, rows: int, columns: int) -> Tensor:
+        """Numbers in [0, 1), [rows, columns], for the purpose named by `kind`."""
+
+    def observe(self, what: str, values: Tensor) -> None:
+        """Hears of D's logits of the data in its step ("real", "fake"), and of penalties by their names."""
+
+    def extra_d(self, real: Tensor) -> Tensor | float:
+        """What else D pays."""
+
+    def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
+        """What else G pays."""
+
+    def gather(self, net: nn.Module) -> None:
+        """Averages the gradients over parts and processes."""
+
+    def finish(self, fake: Tensor, step: int) -> None:
+        """After G's step: averages, memories, controllers."""
+
+
+def train_step(gan: Player, step: int) -> None:
     """k D-steps and one G-step, as far as `config.update` lets each network learn."""
     d_phase(gan, step)
     g_phase(gan, step)
 
 
-def d_phase(gan: Gan, step: int) -> None:
+def d_phase(gan: Player, step: int) -> None:
     """The D-steps of a step."""
     if gan.config.update != "g":
         for j in range(gan.config.d_steps):
             d_step(gan, step, j)
 
 
-def g_phase(gan: Gan, step: int) -> None:
+def g_phase(gan: Player, step: int) -> None:
     """The G-step of a step."""
     if gan.config.update != "d":
         g_step(gan, step)
     gan.fake = None
 
 
-def d_step(gan: Gan, step: int, j: int = 0) -> None:
+def d_step(gan: Player, step: int, j: int = 0) -> None:
     """One update of D on the j-th batch of this step."""
-    real = gan.draws.real(step, j, gan.config.batch)  # [B, dim]
-    gan.fake = _generate(gan, step, j)
-    fake = tricks.replay(gan, gan.fake.detach(), step, j)
-    gan.D.power_iterate()
-    seen_real, seen_fake = (tricks.instance_noise(gan, x, step, j, side) for side, x in enumerate((real, fake)))
-    real_logits, fake_logits = gan.D(seen_real), gan.D(seen_fake)
-    loss = _d_loss(gan, real_logits, fake_logits, step, j)
-    total = loss + _penalties(gan, seen_real, seen_fake, step, j)
-    total = total + tricks.historical_averaging(gan, gan.D, "D") + tricks.consensus(gan, real)
+    _power_iterate(gan.D)
     gan.opt_d.zero_grad()
-    total.backward(inputs=list(gan.D.parameters()), retain_graph=bool(gan.config.consensus))
-    gan.measured |= {"d_loss": _true_labels(gan, real_logits, fake_logits), "d_grad": _grad_norm(gan.D)}
+    parts = tuple(gan.parts())
+    losses = [_d_part(gan, step, j, part, keep=len(parts) == 1) for part in parts]
+    gan.gather(gan.D)
+    gan.measured |= {"d_loss": torch.stack(losses).mean(), "d_grad": grad_norm(gan.D)}
     gan.opt_d.step()
     for item in gan.config.penalties:
         if REGULARIZERS[item.name].clips:
             clip_weights(gan.D.parameters(), item.weight)
-    if LOSSES[gan.config.loss].balanced:
-        gan.balance = began_balance(gan.balance, real_logits.mean().item(), fake_logits.mean().item())
 
 
-def g_step(gan: Gan, step: int) -> None:
+def g_step(gan: Player, step: int) -> None:
     """One update of G, on the latents of the last D-step."""
     last = gan.config.d_steps - 1
-    fake = gan.fake
-    if fake is None or gan.config.latent_optimization:  # LOGAN's latents depend on D, which has moved
-        fake = gan.fake = _generate(gan, step, last)
-    real = gan.draws.real(step, last, gan.config.batch)
-    gan.D.power_iterate()
-    loss = _g_loss(gan, real, fake, step, last)
-    total = loss + tricks.historical_averaging(gan, gan.G, "G") + tricks.feature_matching(gan, real, fake)
-    total = total + tricks.consensus(gan, real)
+    _power_iterate(gan.D)
     gan.opt_g.zero_grad()
-    total.backward(inputs=list(gan.G.parameters()))
-    gan.measured |= {"g_loss": loss.item(), "g_grad": _grad_norm(gan.G)}
+    parts, losses = tuple(gan.parts()), []
+    for part in parts:
+        kept = gan.fake if gan.reuses_fakes else None
+        fake = gan.generate(step, last, part) if kept is None else kept
+        gan.fake = fake if len(parts) == 1 else None
+        real = gan.real(step, last, part)
+        loss = _g_loss(gan, real, fake, step, last, part)
+        total = loss + gan.extra_g(real, fake, step, last, part)
+        total.backward(inputs=list(gan.G.parameters()))
+        losses.append(loss.detach())
+    gan.gather(gan.G)
+    gan.measured |= {"g_loss": torch.stack(losses).mean(), "g_grad": grad_norm(gan.G)}
     gan.opt_g.step()
-    tricks.remember(gan, fake.detach(), step)
+    gan.finish(fake.detach(), step)
 
 
-def _generate(gan: Gan, step: int, j: int) -> Tensor:
-    c = gan.config
-    z = gan.draws.latents(step, j, c.batch, c.z_dim, c.z_kind)
-    return gan.G(tricks.latent_optimization(gan, z) if c.latent_optimization else z)
+def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
+    """Adds the gradients of one part of a batch to D's; returns D's loss as charts show it."""
+    real = gan.real(step, j, part)
+    fake = gan.generate(step, j, part)
+    gan.fake = fake if keep else None
+    shown_real = gan.seen(real, step, j, part, REAL)
+    shown_fake = gan.seen(fake.detach(), step, j, part, FAKE)
+    real_logits = gan.judge(shown_real, step, j, part, REAL)
+    fake_logits = gan.judge(shown_fake, step, j, part, FAKE)
+    loss = _d_loss(gan, real_logits, fake_logits, step, j, part)
+    total = loss + _penalties(gan, shown_real, shown_fake, step, j, part) + gan.extra_d(real)
+    total.backward(inputs=list(gan.D.parameters()), retain_graph=gan.graph_serves_twice)
+    gan.observe("real", real_logits.detach())
+    gan.observe("fake", fake_logits.detach())
+    value = _true_labels(gan, real_logits, fake_logits)
+    if LOSSES[gan.config.loss].balanced:
+        gan.balance = began_balance(gan.balance, real_logits.mean().item(), fake_logits.mean().item())
+    return value
 
 
-def _d_loss(gan: Gan, real_logits: Tensor, fake_logits: Tensor, step: int, j: int) -> Tensor:
+def _d_loss(gan: Player, real_logits: Tensor, fake_logits: Tensor, step: int, j: int, part: int) -> Tensor:
     loss, c = LOSSES[gan.config.loss], gan.config
     if loss.balanced:
         return loss.d(real_logits, fake_logits, gan.balance)
     if not (c.label_smoothing or c.label_flip):
         return loss.d(real_logits, fake_logits)
-    flips = gan.draws.uniform("flip", step, j, c.batch, 2)[: len(real_logits)] < c.label_flip  # [B, 2]
+    flips = gan.uniform("flip", step, j, part, len(real_logits), 2) < c.label_flip  # [B, 2]
     smooth = torch.full_like(real_logits, c.label_smoothing)
     on_real = torch.where(flips[:, :1], 1 - smooth, smooth)
     return labelled(loss, real_logits, fake_logits, on_real, flips[:, 1:].to(smooth.dtype))
 
 
 @torch.no_grad()
-def _true_labels(gan: Gan, real_logits: Tensor, fake_logits: Tensor) -> float:
-    """D's loss as charts show it: without the label tricks, so that runs can be compared."""
+def _true_labels(gan: Player, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """D's loss without the label tricks, so that runs can be compared."""
     loss = LOSSES[gan.config.loss]
-    return float(loss.d(real_logits, fake_logits, *([gan.balance] if loss.balanced else [])))
+    return loss.d(real_logits, fake_logits, *([gan.balance] if loss.balanced else []))
 
 
-def _g_loss(gan: Gan, real: Tensor, fake: Tensor, step: int, j: int) -> Tensor:
+def _g_loss(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
     loss = LOSSES[gan.config.loss]
-    seen = tricks.instance_noise(gan, fake, step, j, 2)
-    if gan.config.unroll:
-        d = tricks.unrolled_d(gan, real, fake)
-        return loss.g(d(real) if loss.pairs else real, d(seen))
-    with torch.no_grad():
-        real_logits = gan.D(tricks.instance_noise(gan, real, step, j, 0)) if loss.pairs else real
-    return loss.g(real_logits, gan.D(seen))
+    shown = gan.seen(fake, step, j, part, GENERATED)
+    ahead = gan.ahead(real, fake)
+    if ahead is not None:
+        return loss.g(ahead(real) if loss.pairs else real, ahead(shown))
+    real_logits = real
+    if loss.pairs:
+        with torch.no_grad():
+            real_logits = gan.judge(gan.seen(real, step, j, part, REAL), step, j, part, REAL)
+    return loss.g(real_logits, gan.judge(shown, step, j, part, GENERATED))
 
 
-def _penalties(gan: Gan, real: Tensor, fake: Tensor, step: int, j: int) -> Tensor:
+def _penalties(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
     """The weighted sum of D's regularizers that are due at this step."""
-    total = torch.zeros((), dtype=real.dtype)
+    total = torch.zeros((), dtype=real.dtype, device=real.device)
     for item in gan.config.penalties:
         row = REGULARIZERS[item.name]
         if row.clips or step % item.interval:
             continue
         weight = item.weight * item.interval
         if row.points:
-            u = gan.draws.uniform("penalty", step, j, gan.config.batch, 1 + gan.dim)
-            total = total + weight * penalty(row, gan.D, real, fake, u[:, :1], u[:, 1:])
-        elif row.weights:
+            u = gan.uniform("penalty", step, j, part, len(real), 1 + real[0].numel())
+            mix, noise = u[:, :1].reshape(-1, *(1,) * (real.ndim - 1)), u[:, 1:].reshape(real.shape)
+            side = FAKE if row.points is at_fake else REAL
+            value = penalty(row, lambda x: gan.judge(x, step, j, part, side), real, fake, mix, noise)  # noqa: B023
+            gan.observe(item.name, value.detach())
+            total = total + weight * value
+        elif row.weights is not None:
             total = total + weight * row.weights(gan.D)
     return total
 
 
-def _grad_norm(net: torch.nn.Module) -> float:
-    return float(torch.stack([p.grad.square().sum() for p in net.parameters() if p.grad is not None]).sum().sqrt())
+def _power_iterate(net: Any) -> None:
+    """Moves the power iterations of spectral normalisation, where there are any."""
+    if hasattr(net, "power_iterate"):
+        net.power_iterate()
+
+
+def grad_norm(net: nn.Module) -> Tensor:
+    """The norm of a network's gradient."""
+    return nn.utils.get_total_norm([p.grad for p in net.parameters() if p.grad is not None])

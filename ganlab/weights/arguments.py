@@ -115,6 +115,27 @@ class LucidrainsArguments(Config):
     num_layers: int = knob(8, "layers of the mapping network", lo=1, hi=64)
 
 
+@dataclass(frozen=True)
+class PlainArguments(Config):
+    """Of the generators without a mapping network: DCGAN."""
+
+    z_dim: int = knob(128, "numbers of z", lo=1, hi=WIDEST)
+    c_dim: int = knob(0, "classes", lo=0, hi=CLASSES)
+    img_resolution: int = knob(64, "width of images", lo=SMALLEST, hi=LARGEST)
+    img_channels: int = knob(3, "channels of images", lo=1, hi=16)
+    channel_base: int = knob(4096, "channels times resolution", lo=4, hi=1 << 20)
+    channel_max: int = knob(256, "most channels of a layer", lo=1, hi=WIDEST)
+
+
+@dataclass(frozen=True)
+class R3ganArguments(PlainArguments):
+    """Of R3GAN's generator."""
+
+    blocks: int = knob(1, "residual blocks of a resolution", lo=1, hi=16)
+    expansion: int = knob(2, "how much wider a block is inside", lo=1, hi=16)
+    group_size: int = knob(16, "channels of a group", lo=1, hi=WIDEST)
+
+
 def checked(kind: type[Config], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a file that have an effect, all known and within bounds; else BadCheckpoint."""
     arguments = _with_effect(given)

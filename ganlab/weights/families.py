@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
-from ganlab.networks import lucidrains, stylegan1, stylegan2
+from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2
 from ganlab.pickles import Found, Network, clip, refuse
 from ganlab.weights import infer, translate
 from ganlab.weights.arguments import (
     DiscriminatorArguments,
     GeneratorArguments,
     LucidrainsArguments,
+    PlainArguments,
+    R3ganArguments,
     StyleGan1Arguments,
     checked,
 )
@@ -194,6 +196,8 @@ def family_of(module: nn.Module) -> str:
 
 
 FAMILIES: dict[str, Family] = {
+    "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
+    "r3gan": Family("R3GAN", "G", r3gan.Generator, R3ganArguments),
     "lucidrains": Family("StyleGAN2 of lucidrains", "G", lucidrains.Generator, LucidrainsArguments),
     "stylegan1": Family("StyleGAN", "G", stylegan1.Generator, StyleGan1Arguments),
     "stylegan2": Family("StyleGAN2", "G", stylegan2.Generator, GeneratorArguments),

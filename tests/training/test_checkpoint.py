@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from ganlab.config import InvalidInput
 from ganlab.run import Event, GanConfig, Penalty, Run
 from ganlab.training import checkpoint
 from ganlab.training.arena import GUARD, Arena
-from ganlab.training.folder import HISTORY, RUN, SAMPLES, opened, read_history
+from ganlab.training.folder import HISTORY, RUN, opened, read_history
 from ganlab.training.gan import State
+from ganlab.training.loop import SAMPLES, Training
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"g_width": 8, "d_width": 8, "batch": 16}
@@ -46,7 +48,7 @@ def never(step: int) -> bool:
 
 def trained(folder: Path, run: Run | None, steps: int, tick: Callable[[int], bool] = never, **options: Any) -> Arena:
     options = {"every": 10, "resume": False, **options}
-    with opened(folder, run, **options) as open_folder:
+    with opened(folder, run, partial(Training, every=options.pop("every")), **options) as open_folder:
         list(open_folder.go(steps, GUARD, tick))
         return open_folder.training.arena
 
@@ -157,7 +159,7 @@ def test_refusals(two_checkpoints: Path, tmp_path: Path) -> None:
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
-    with opened(tmp_path, ONE, every=10, resume=False):
+    with opened(tmp_path, ONE, partial(Training, every=10), resume=False):
         code = (
             "import sys, pathlib, ganlab.files\nwith ganlab.files.only_writer(pathlib.Path(sys.argv[1])): print('in')"
         )
@@ -187,7 +189,7 @@ def test_a_full_disk_leaves_the_old_files(
     def fails(*args: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    with opened(tmp_path, ONE, every=10, resume=True) as folder:
+    with opened(tmp_path, ONE, partial(Training, every=10), resume=True) as folder:
         monkeypatch.setattr(os, call, fails)
         with pytest.raises(OSError, match=os.strerror(code)):
             list(folder.go(2 * GUARD, GUARD, never))

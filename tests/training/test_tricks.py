@@ -16,6 +16,7 @@ from ganlab.training import tricks
 from ganlab.training.arena import Arena
 from ganlab.training.draws import Draws
 from ganlab.training.gan import REPLAY_SIZE, Gan
+from ganlab.training.toy_player import ToyPlayer
 
 SMALL = {"g_width": 6, "d_width": 7, "batch": 16, "lr_g": 2e-3, "lr_d": 2e-3}
 TRICKS: dict[str, Any] = {
@@ -34,7 +35,7 @@ TRICKS: dict[str, Any] = {
 def trained(made: int = 0, **settings: Any) -> Gan:
     """A GAN in double precision after some steps."""
     draws = Draws(density(DataConfig("ring")), 3, torch.float64)
-    gan = Gan(GanConfig(**{**SMALL, **settings}), draws, 2)
+    gan = ToyPlayer(GanConfig(**{**SMALL, **settings}), draws, 2)
     for step in range(made):
         steps.train_step(gan, step)
     return gan
@@ -224,14 +225,14 @@ def test_label_flips() -> None:
     r, f = gan.D(real), gan.D(fake.detach())
     smooth = torch.where(flips[:, :1], 0.9, 0.1).double()
     want = labelled(LOSSES["non_saturating"], r, f, smooth, flips[:, 1:].double())
-    torch.testing.assert_close(steps._d_loss(gan, r, f, 5, 0), want)
+    torch.testing.assert_close(steps._d_loss(gan, r, f, 5, 0, 0), want)
 
 
 def test_looking_changes_nothing() -> None:
     """Batch norm in D: scores come from running statistics, training goes on with those of the batch."""
     looked, plain = trained(5, d_norm="batch", g_norm="batch"), trained(5, d_norm="batch", g_norm="batch")
     looked.score(torch.randn(30, 2))
-    looked.generate(torch.randn(30, 2))
+    looked.points(torch.randn(30, 2))
     for gan in (looked, plain):
         steps.train_step(gan, 5)
     for name, value in looked.state().items():

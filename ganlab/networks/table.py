@@ -1,0 +1,93 @@
+"""The families that can be trained on images, `TRAINABLE`: how a training builds their networks from its settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from ganlab.networks import dcgan, r3gan, stylegan1, stylegan2
+
+
+class Shape(NamedTuple):
+    """What networks are built for."""
+
+    resolution: int
+    channels: int  # of images: 3 or 1
+    classes: int  # 0: unconditional
+    z_dim: int
+    w_dim: int
+    mapping_layers: int
+    channel_base: int  # a layer at resolution r has base / r channels,
+    channel_max: int  # at most so many
+
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """One row: constructors, and their arguments for a shape."""
+
+    title: str
+    paper: str
+    g: Callable[..., nn.Module]
+    d: Callable[..., nn.Module]
+    g_arguments: Callable[[Shape], Arguments]
+    d_arguments: Callable[[Shape], Arguments]
+    styles: bool = False  # has ws and layers: style mixing and path length regularization apply
+    conditional: bool = True
+
+
+def _images(s: Shape) -> Arguments:
+    return {"img_resolution": s.resolution, "img_channels": s.channels}
+
+
+def _widths(s: Shape) -> Arguments:
+    return {"channel_base": s.channel_base, "channel_max": s.channel_max}
+
+
+def _plain_g(s: Shape) -> Arguments:
+    return {"z_dim": s.z_dim, "c_dim": s.classes, **_images(s), **_widths(s)}
+
+
+def _plain_d(s: Shape) -> Arguments:
+    return {"c_dim": s.classes, **_images(s), **_widths(s)}
+
+
+def _stylegan2_g(s: Shape) -> Arguments:
+    mapping = {"num_layers": s.mapping_layers}
+    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_kwargs": mapping, "num_fp16_res": 0, "conv_clamp": None}
+
+
+def _stylegan2_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "num_fp16_res": 0, "conv_clamp": None}
+
+
+def _stylegan1_g(s: Shape) -> Arguments:
+    return {"z_dim": s.z_dim, "w_dim": s.w_dim, **_images(s), **_widths(s), "num_layers": s.mapping_layers}
+
+
+TRAINABLE: dict[str, Trainable] = {
+    "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
+    "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
+    "stylegan1": Trainable(
+        "StyleGAN",
+        "Karras et al. 2019",
+        stylegan1.Generator,
+        stylegan2.Discriminator,
+        _stylegan1_g,
+        _stylegan2_d,
+        styles=True,
+        conditional=False,
+    ),
+    "stylegan2": Trainable(
+        "StyleGAN2",
+        "Karras et al. 2020",
+        stylegan2.Generator,
+        stylegan2.Discriminator,
+        _stylegan2_g,
+        _stylegan2_d,
+        styles=True,
+    ),
+}

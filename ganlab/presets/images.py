@@ -1,0 +1,183 @@
+"""The systems that learn images, as settings that run: `IMAGE_PRESETS`, one row each."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganlab.augment.ada import AdaConfig
+from ganlab.config import InvalidInput
+from ganlab.data.images import IMAGE_SETS, ImageData
+from ganlab.run import Penalty
+from ganlab.run_images import ImageGanConfig, ImageRun
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+HUB = "hub:"  # before the id of a data set of the Hugging Face hub
+ONLY_TURNS = AdaConfig(**{name: 0.0 for name in AdaConfig.__dataclass_fields__ if name != "rotate90"})
+
+
+@dataclass(frozen=True)
+class ImagePreset:
+    """One row: a system, what it brings in one sentence, where it was proposed, and settings."""
+
+    title: str
+    text: str
+    paper: str
+    gan: ImageGanConfig
+    data: ImageData | None = None  # of an experiment that needs its own; None: faces
+
+
+def _row(title: str, text: str, paper: str, data: ImageData | None = None, **settings: Any) -> ImagePreset:
+    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data)
+
+
+STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0, "precision": "bf16"}
+QUICK_STYLES: dict[str, Any] = {**STYLES, "channel_max": 64, "channel_base": 2048, "batch": 16, "ema_kimg": 5.0}
+
+IMAGE_PRESETS: dict[str, ImagePreset] = {
+    "dcgan": _row(
+        "DCGAN",
+        "Transposed convolutions and batch normalisation: the quickest way from noise to pictures.",
+        "Radford et al. 2016",
+        family="dcgan",
+        penalties=(),
+        lr_g=2e-4,
+        lr_d=2e-4,
+        beta1=0.5,
+        beta2=0.999,
+        batch=64,
+        channel_max=256,
+        ema_kimg=5.0,
+    ),
+    "r3gan": _row(
+        "R3GAN",
+        "Plain residual networks with the relativistic loss and both zero-centred penalties: no tricks, and stable.",
+        "Huang et al. 2024",
+        family="r3gan",
+        loss="rpgan",
+        penalties=(Penalty("r1", 1.0), Penalty("r2", 1.0)),
+        lr_g=2e-4,
+        lr_d=2e-4,
+        z_dim=64,
+        precision="bf16",
+    ),
+    "stylegan1": _row(
+        "StyleGAN",
+        "A mapping network and adaptive instance normalisation: styles that decide pose, features and colours.",
+        "Karras et al. 2019",
+        family="stylegan1",
+        style_mixing=0.9,
+        precision="bf16",
+        batch=16,
+    ),
+    "stylegan2": _row(
+        "StyleGAN2",
+        "Weight demodulation instead of normalisation, lazy R1 and path length regularization, a moving average of G.",
+        "Karras et al. 2020",
+        **STYLES,
+    ),
+    "stylegan2-quick": _row(
+        "StyleGAN2, half as wide",
+        "The same with half the channels and batch: three times as quick, for a laptop.",
+        "Karras et al. 2020",
+        **QUICK_STYLES,
+    ),
+    "stylegan2-ada": _row(
+        "StyleGAN2 + ADA",
+        "Eighteen augmentations whose strength follows D's overfitting: for a few thousand images or less.",
+        "Karras et al. 2020, Training GANs with Limited Data",
+        augment="ada",
+        **STYLES,
+    ),
+    "stylegan2-diffaugment": _row(
+        "StyleGAN2 + DiffAugment",
+        "Colour, translation and cutout, always on, of real and generated images alike: for a hundred images.",
+        "Zhao et al. 2020",
+        augment="diffaugment",
+        **STYLES,
+    ),
+    "leak-turns": _row(
+        "A leak: turned at p = 1",
+        "Every image that D sees is turned by a random quarter, so G cannot know which way is up, and turns too.",
+        "Karras et al. 2020, Training GANs with Limited Data, fig. 3",
+        ImageData(resolution=32),
+        augment="ada",
+        ada=ONLY_TURNS,
+        ada_p=1.0,
+        ada_target=0.0,
+        **QUICK_STYLES,
+    ),
+    "no-leak-turns": _row(
+        "No leak: turned at p = 0.7",
+        "A part of what D sees is not turned, which is enough for G to stand upright.",
+        "Karras et al. 2020, Training GANs with Limited Data, fig. 3",
+        ImageData(resolution=32),
+        augment="ada",
+        ada=ONLY_TURNS,
+        ada_p=0.7,
+        ada_target=0.0,
+        **QUICK_STYLES,
+    ),
+    "few-shot": _row(
+        "A hundred faces, bare",
+        "D learns a hundred images by heart, r_t goes to one, and pictures get worse again.",
+        "Karras et al. 2020, Training GANs with Limited Data",
+        ImageData(resolution=32, limit=120, valid=1 / 6),
+        **QUICK_STYLES,
+    ),
+    "few-shot-ada": _row(
+        "A hundred faces, with ADA",
+        "The same hundred images, augmented as much as D's overfitting asks for.",
+        "Karras et al. 2020, Training GANs with Limited Data",
+        ImageData(resolution=32, limit=120, valid=1 / 6),
+        augment="ada",
+        ada_kimg=50.0,
+        **QUICK_STYLES,
+    ),
+}
+
+
+def image_run_names() -> list[str]:
+    """The names that `image_preset` knows, with a usual resolution."""
+    return [f"{key}-{row.data.resolution if row.data else 64}" for key, row in IMAGE_PRESETS.items()]
+
+
+def is_image_preset(name: str) -> bool:
+    """Whether a name is one of an image preset, with or without a resolution."""
+    return _divided(name)[0] in IMAGE_PRESETS
+
+
+def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageRun:
+    """The run that `<preset>-<resolution>` names, as stylegan2-64, on the images that `data` names.
+
+    `data`: a set (faces, digits, ...), a folder, .zip or .npz, or hub:user/set. What is not known raises
+    `InvalidInput`.
+    """
+    key, resolution = _divided(name)
+    if key not in IMAGE_PRESETS:
+        raise InvalidInput("preset", f"there is no {name[:40]}; known for images are {', '.join(image_run_names())}")
+    if resolution not in (0, *RESOLUTIONS):
+        raise InvalidInput("preset", f"ends with {resolution}; resolutions are {', '.join(map(str, RESOLUTIONS))}")
+    row = IMAGE_PRESETS[key]
+    side = resolution or (row.data.resolution if row.data else 64)
+    if row.data is not None and data is None:
+        images = replace(row.data, resolution=side, labels=labels)
+    else:
+        images = _data(data or "faces", side, labels)
+    return ImageRun(images, row.gan)
+
+
+def _divided(name: str) -> tuple[str, int]:
+    """("stylegan2", 64) of stylegan2-64; 0 where it ends without a number."""
+    key, _, end = name.replace("_", "-").rpartition("-")
+    return (key, int(end)) if key and end.isdecimal() and len(end) < 6 else (name.replace("_", "-"), 0)
+
+
+def _data(data: str, resolution: int, labels: str) -> ImageData:
+    if data in IMAGE_SETS and data not in ("folder", "hub"):
+        return ImageData(data, resolution=resolution, labels=labels)
+    if data.startswith(HUB):
+        return ImageData("hub", hub=data[len(HUB) :], resolution=resolution, labels=labels)
+    if not Path(data).exists():
+        known = ", ".join(name for name in IMAGE_SETS if name not in ("folder", "hub"))
+        raise InvalidInput("data", f"{data[-80:]} is neither a set ({known}), a folder or .zip here, nor hub:user/set")
+    return ImageData("folder", path=str(Path(data).resolve()), resolution=resolution, labels=labels)

@@ -1,0 +1,153 @@
+"""An ImageRun: everything that decides the training of one GAN on images, as one JSON object."""
+
+from dataclasses import dataclass, replace
+
+from ganlab import config
+from ganlab.augment.ada import AdaConfig
+from ganlab.augment.diffaugment import PARTS
+from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
+from ganlab.data.images import ImageData
+from ganlab.losses import LOSSES
+from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.run import MOST_EVENTS, Event, Penalty
+
+MOST_STEPS = 100_000_000
+IMAGE_LOSSES = tuple(name for name, row in LOSSES.items() if not row.energy)  # D is no autoencoder here
+
+
+@dataclass(frozen=True)
+class ImageGanConfig(Config):
+    """One GAN for images: networks x loss x regularizers x augmentation x optimizer. `live` fields may change."""
+
+    name: str = knob("GAN", "A name for it", longest=40)
+
+    family: str = knob("stylegan2", "Networks", choices=lambda: TRAINABLE, group="Networks")
+    z_dim: int = knob(128, "Dimensions of the noise z", lo=1, hi=1024, group="Networks")
+    w_dim: int = knob(128, "Dimensions of w (style families)", lo=1, hi=1024, group="Networks")
+    mapping_layers: int = knob(4, "Layers of the mapping network (style families)", lo=1, hi=16, group="Networks")
+    channel_base: int = knob(4096, "Channels at resolution r are base / r ...", lo=64, hi=65536, group="Networks")
+    channel_max: int = knob(128, "... and at most so many", lo=4, hi=1024, group="Networks")
+
+    loss: str = knob("non_saturating", "The adversarial loss", choices=IMAGE_LOSSES, group="Loss", live=True)
+    penalties: tuple[Penalty, ...] = knob(
+        (Penalty("r1", 0.3, 16),), "Regularizers of D", longest=4, group="Loss", live=True
+    )
+    path_length: float = knob(
+        0.0, "Weight of path length regularization (Karras et al. 2020)", lo=0, hi=100, group="Loss", live=True
+    )
+    path_interval: int = knob(4, "It is due at every n-th step, n times as strong", lo=1, hi=64, group="Loss")
+    style_mixing: float = knob(
+        0.0, "Share of fakes made from two latents (Karras et al. 2019)", lo=0, hi=1, group="Loss", live=True
+    )
+    label_smoothing: float = knob(0.0, "One-sided: real labels become 1 - s", lo=0, hi=0.5, group="Loss", live=True)
+    label_flip: float = knob(0.0, "Share of labels swapped", lo=0, hi=0.5, group="Loss", live=True)
+
+    augment: str = knob("none", "What D sees augmented", choices=("none", "ada", "diffaugment"), group="Augmentation")
+    ada: AdaConfig = knob(AdaConfig(), "Transforms of ADA", group="Augmentation")
+    ada_p: float = knob(0.0, "Probability p of each transform at the start", lo=0, hi=1, group="Augmentation")
+    ada_target: float = knob(
+        0.6, "r_t that p is steered to; 0: p stays as it is", lo=0, hi=1, group="Augmentation", live=True
+    )
+    ada_kimg: float = knob(500.0, "Thousand images in which p may go from 0 to 1", lo=0.1, hi=1e5, group="Augmentation")
+    policy: str = knob(
+        "color,translation,cutout", "Parts of DiffAugment, in this order", longest=60, group="Augmentation"
+    )
+
+    lr_g: float = knob(0.002, "Learning rate of G", lo=1e-7, hi=1, group="Optimizer", live=True, log=True)
+    lr_d: float = knob(0.002, "Learning rate of D", lo=1e-7, hi=1, group="Optimizer", live=True, log=True)
+    beta1: float = knob(0.0, "Adam's momentum", lo=0, hi=0.999, group="Optimizer", live=True)
+    beta2: float = knob(0.99, "Adam's memory of squares", lo=0, hi=0.99999, group="Optimizer", live=True)
+    batch: int = knob(32, "Images in a batch, over all processes", lo=2, hi=4096, group="Optimizer")
+    part: int = knob(
+        0, "Images computed at once; gradients of parts are averaged (0: the whole batch)", lo=0, hi=4096,
+        group="Optimizer",
+    )  # fmt: skip
+    d_steps: int = knob(1, "D-steps for each G-step", lo=1, hi=20, group="Optimizer", live=True)
+    update: str = knob("both", "Which network learns", choices=("both", "d", "g"), group="Optimizer", live=True)
+    ema_kimg: float = knob(
+        10.0, "Thousand images in which G's average forgets half (0: no average)", lo=0, hi=1000, group="Optimizer"
+    )
+    precision: str = knob("fp32", "Of convolutions", choices=("fp32", "bf16"), group="Optimizer")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.part and self.batch % self.part:
+            raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
+        if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
+            raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
+        names = [penalty.name for penalty in self.penalties]
+        if len(names) != len(set(names)):
+            raise InvalidInput("penalties", "the same regularizer stands there twice")
+        for name in self.policy.split(","):
+            if name not in PARTS:
+                raise InvalidInput("policy", f"{name[:40]!r} is not one of {', '.join(PARTS)}")
+        if not TRAINABLE[self.family].styles and (self.path_length or self.style_mixing):
+            raise InvalidInput("style_mixing", f"and path_length need a family with styles; {self.family} has none")
+
+    @property
+    def parts(self) -> int:
+        """In how many parts a batch is made."""
+        return self.batch // (self.part or self.batch)
+
+
+@dataclass(frozen=True)
+class ImageRun(Config):
+    """A GAN on a set of images, and what was changed on the way. Same run, same history."""
+
+    data: ImageData = knob(ImageData(), "What the GAN learns")
+    gan: ImageGanConfig = knob(ImageGanConfig(), "The GAN")
+    seed: int = knob(0, "Decides initial weights and all random draws", lo=0, hi=2**31 - 1)
+    events: tuple[Event, ...] = knob((), "Changes made while it trained", longest=MOST_EVENTS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(a.step > b.step for a, b in zip(self.events, self.events[1:])):
+            raise InvalidInput("events", "must be in the order of their steps")
+        if self.data.labels and not TRAINABLE[self.gan.family].conditional:
+            raise InvalidInput("data.labels", f"{self.gan.family} knows no classes; leave labels empty")
+        if self.gan.channel_base < self.data.resolution:
+            raise InvalidInput("gan.channel_base", f"must be at least the resolution, {self.data.resolution}")
+        if self.gan.augment == "ada" and self.gan.ada.hue and self.data.grey:
+            raise InvalidInput("gan.ada", "turns the hue, which grey images have not; set ada.hue to 0")
+        self.gan_at(MOST_STEPS)  # every event must apply
+
+    def gan_at(self, step: int) -> ImageGanConfig:
+        """The settings that are in force when step `step` (counted from 0) is made."""
+        gan = self.gan
+        for i, event in enumerate(self.events):
+            if event.step > step:
+                break
+            if not is_live(event.path):
+                raise InvalidInput(f"events.{i}.path", f"{event.path[:60]} cannot change while a GAN trains")
+            try:
+                gan = replaced(gan, event.path, event.value)
+            except InvalidInput as error:
+                raise error.under(f"events.{i}") from None
+        return gan
+
+    def changed(self, step: int, path: str, value: object) -> "ImageRun":
+        """This run with one more event; events after `step` are dropped (a fork)."""
+        event = Event.from_dict({"step": step, "path": path, "value": value})
+        kept = [e for e in self.events if e.step < step or (e.step == step and e.path != path)]
+        return replace(self, events=(*kept, event))
+
+    def until(self, step: int) -> "ImageRun":
+        """This run without the events after `step`."""
+        return replace(self, events=tuple(e for e in self.events if e.step <= step))
+
+    def shape(self, classes: int) -> Shape:
+        """What the networks are built for."""
+        g, data = self.gan, self.data
+        widths = g.channel_base, g.channel_max
+        return Shape(data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths)
+
+
+def is_live(path: str) -> bool:
+    """Whether the setting at a dotted path may change while a GAN trains."""
+    field = ImageGanConfig.__dataclass_fields__.get(path.split(".")[0])
+    return field is not None and knob_of(field).live
+
+
+def from_link(text: str) -> ImageRun:
+    """The run in a link; a broken, hostile or oversized one raises `InvalidInput`."""
+    return config.from_link(ImageRun, text)

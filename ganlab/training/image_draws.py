@@ -1,0 +1,107 @@
+"""Every random choice of an image training, as a function of (seed, kind, step, part): nothing to store or restore."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganlab.data.faces import sample
+from ganlab.data.images import ImageSet, Split
+from ganlab.training.draws import generator, seed_of
+
+PERMUTATIONS = 2  # epochs whose order is remembered
+LOOKED_AT = 20_000  # endless faces whose classes are counted
+
+
+class ImageDraws:
+    """The draws of one run: data in an order of its own for each epoch, latents, labels, noise.
+
+    On a GPU numbers are drawn there, so they differ from the CPU's.
+    """
+
+    def __init__(self, images: ImageSet, seed: int, device: torch.device) -> None:
+        self.images, self.seed, self.device = images, seed, device
+        self.classes = len(images.classes)
+        self._orders: dict[tuple[int, int], Tensor] = {}
+        self._held: tuple[tuple[object, ...], tuple[Tensor, Tensor]] | None = None
+        self._on_device: tuple[Tensor, Tensor] | None = None
+        self._shares = _shares(images).to(device) if self.classes else None
+
+    def rng(self, *key: object) -> torch.Generator:
+        """A generator of its own for every key."""
+        return torch.Generator(self.device).manual_seed(seed_of(self.seed, *key))
+
+    def real(self, first: int, count: int, kind: str = "train") -> tuple[Float[Tensor, "n c h w"], Tensor]:
+        """Images `first` .. `first + count - 1` of the endless row of shuffled epochs, in [-1, 1], and their labels.
+
+        Labels are one-hot [n, classes]. `kind` "valid" takes the images that are held out.
+        """
+        key = (first, count, kind)
+        if self._held is None or self._held[0] != key:
+            self._held = key, self._made(first, count, kind)
+        return self._held[1]
+
+    def order(self, first: int, count: int, size: int) -> Tensor:
+        """The numbers of those images in a set of `size`."""
+        numbers = torch.arange(first, first + count)
+        out = torch.empty(count, dtype=torch.long)
+        for epoch in range(first // size, (first + count - 1) // size + 1):
+            chosen = numbers // size == epoch
+            out[chosen] = self._order(epoch, size)[numbers[chosen] % size]
+        return out
+
+    def latents(self, count: int, z_dim: int, *key: object) -> Float[Tensor, "n z_dim"]:
+        """N(0, I)."""
+        return torch.randn(count, z_dim, generator=self.rng("z", *key), device=self.device)
+
+    def labels(self, count: int, *key: object) -> Tensor | None:
+        """One-hot labels [n, classes], as frequent as in the data; None without classes."""
+        if self._shares is None:
+            return None
+        chosen = torch.multinomial(self._shares, count, replacement=True, generator=self.rng("label", *key))
+        return torch.eye(self.classes, device=self.device)[chosen]
+
+    def uniform(self, rows: int, columns: int, *key: object) -> Float[Tensor, "rows columns"]:
+        """U[0, 1)."""
+        return torch.rand(rows, columns, generator=self.rng("uniform", *key), device=self.device)
+
+    def _made(self, first: int, count: int, kind: str) -> tuple[Tensor, Tensor]:
+        split = self.images.train if kind == "train" else self.images.valid
+        assert split is not None
+        if split.endless:
+            pixels, targets = split.get(range(first, first + count))
+        else:
+            numbers = self.order(first, count, len(split))
+            held = self._here(split) if kind == "train" else None
+            pixels, targets = split.get(numbers) if held is None else _taken(held, numbers.to(self.device))
+        pixels, targets = pixels.to(self.device), targets.to(self.device)
+        labels = torch.eye(max(self.classes, 1), device=self.device)[targets]
+        images = pixels.to(memory_format=torch.channels_last).float().div_(127.5).sub_(1)
+        return images, labels
+
+    def _here(self, split: Split) -> tuple[Tensor, Tensor] | None:
+        """The whole set on the GPU: 200,000 faces of 64 px take 2.5 GB."""
+        if self.device.type == "cpu" or split.images is None or split.targets is None:
+            return None
+        if self._on_device is None:
+            self._on_device = split.images.to(self.device), split.targets.to(self.device)
+        return self._on_device
+
+    def _order(self, epoch: int, size: int) -> Tensor:
+        key = (epoch, size)
+        if key not in self._orders:
+            if len(self._orders) >= PERMUTATIONS:
+                del self._orders[min(self._orders)]
+            self._orders[key] = torch.randperm(size, generator=generator(self.seed, "epoch", epoch))
+        return self._orders[key]
+
+
+def _shares(images: ImageSet) -> Tensor:
+    """How frequent each class is."""
+    targets = images.train.targets
+    if targets is None:  # endless faces
+        targets = sample(images.config.seed, range(LOOKED_AT))[images.config.labels]
+    return torch.bincount(targets, minlength=len(images.classes)).float()
+
+
+def _taken(held: tuple[Tensor, Tensor], numbers: Tensor) -> tuple[Tensor, Tensor]:
+    return held[0][numbers], held[1][numbers]

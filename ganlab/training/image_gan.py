@@ -1,0 +1,303 @@
+"""A GAN on images in training, as the training step sees it; `step.py` advances it."""
+
+import contextlib
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganlab.augment.ada import AdaController, AdaPipe
+from ganlab.augment.diffaugment import diff_augment
+from ganlab.networks.table import TRAINABLE
+from ganlab.regularizers import path_lengths
+from ganlab.run_images import ImageGanConfig, ImageRun
+from ganlab.training.draws import seed_of
+from ganlab.training.image_draws import ImageDraws
+from ganlab.training.processes import Alone
+from ganlab.training.step import REAL
+
+ADA_EVERY = 4  # steps between looks at r_t (Karras et al. 2020, sec. 3.3)
+PATH_DECAY = 0.01  # of the mean path length (Karras et al. 2020, "Analyzing", appendix B)
+W_BETA = 0.998  # of the mean w
+RAMP_UP = 0.05  # G's average looks back at most so much of the training: at first it follows quickly
+HALF_LIFE = 0.5
+State = dict[str, Tensor]
+
+
+class ImageGan:
+    """Networks, optimizers and what they remember, on one device; a `step.Player`.
+
+    `state()` names weights as the modules do (`G.`, `D.`, G's average `ema.`), moments `m.` and `v.` before them.
+    """
+
+    graph_serves_twice = False
+
+    def __init__(self, run: ImageRun, draws: ImageDraws, processes: Alone | None = None) -> None:
+        self.run, self.config, self.draws = run, run.gan, draws
+        self.processes = processes or Alone()
+        self.family = TRAINABLE[run.gan.family]
+        shape = run.shape(draws.classes)
+        self.g_arguments = self.family.g_arguments(shape)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(run.seed, "weights"))
+            self.G: Any = self.family.g(**self.g_arguments)
+            self.D: Any = self.family.d(**self.family.d_arguments(shape))
+        for net in (self.G, self.D):
+            net.to(draws.device).to(memory_format=torch.channels_last)
+        self.ema: Any = copy.deepcopy(self.G).eval().requires_grad_(False)
+        self.opt_g: torch.optim.Optimizer = _adam(self.G, self.config, self.config.lr_g)
+        self.opt_d: torch.optim.Optimizer = _adam(self.D, self.config, self.config.lr_d)
+        self.pipe = AdaPipe(self.config.ada) if self.config.augment == "ada" else None
+        self.ada = AdaController(self.config.ada_target, self.config.ada_kimg, self.config.ada_p)
+        self.path_mean = torch.zeros((), device=draws.device)
+        self.signs = torch.zeros(2, dtype=torch.float64)  # of D on data since p last moved: their sum, their number
+        self.r_t: float | None = None
+        self.balance = 0.0
+        self.fake: Tensor | None = None
+        self.measured: dict[str, Tensor] = {}
+        self.steps = 0
+        self._local: dict[str, list[Tensor]] = {}  # what the parts of this step saw, to be averaged over all
+
+    @property
+    def reuses_fakes(self) -> bool:
+        """D's step and G's step share fakes where a batch is one part."""
+        return len(self.parts()) == 1
+
+    def parts(self) -> range:
+        """The parts that this process makes: every world-th one."""
+        return range(self.processes.rank, self.config.parts, self.processes.world)
+
+    @property
+    def size(self) -> int:
+        """Images of one part."""
+        return self.config.part or self.config.batch
+
+    def real(self, step: int, j: int, part: int) -> Tensor:
+        """Data [n, C, H, W] in [-1, 1]."""
+        return self._batch(step, j, part)[0]
+
+    def generate(self, step: int, j: int, part: int) -> Tensor:
+        """Fakes [n, C, H, W], with their graph."""
+        ws = self._ws(step, j, part, self.size)
+        self._note("w", ws[:, 0].detach().mean(0))
+        return self._synthesised(ws, step, j, part)
+
+    def seen(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """Augmented images; each side of D and G has draws of its own."""
+        key = "augment", step, j, part, side
+        if self.pipe is not None:
+            return self.pipe(x, self.ada.p, self.draws.rng(*key)) if self.ada.p > 0 else x
+        if self.config.augment == "diffaugment":
+            return diff_augment(x, self.config.policy.split(","), self.draws.rng(*key))
+        return x
+
+    def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """D's logits [n, 1], with the labels of this side."""
+        labels = self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
+        with self.fast():
+            logits: Tensor = self.D(x, labels if self.draws.classes else None)
+        return logits.float()
+
+    def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """G plays against D as it is."""
+        return None
+
+    def uniform(self, kind: str, step: int, j: int, part: int, rows: int, columns: int) -> Tensor:
+        """Numbers in [0, 1), [rows, columns]."""
+        return self.draws.uniform(rows, columns, kind, step, j, part)
+
+    def observe(self, what: str, values: Tensor) -> None:
+        """Logits and penalties, for charts and for ADA."""
+        self._note(what, values.mean())
+        if what == "real":
+            self._note("sign", values.sign().mean())
+
+    def extra_d(self, real: Tensor) -> float:
+        """Nothing."""
+        return 0.0
+
+    def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
+        """Path length regularization where it is due (Karras et al. 2020, sec. 3.2), on half as many images."""
+        c = self.config
+        if not c.path_length or step % c.path_interval:
+            return 0.0
+        ws = self._ws(step, "path", part, max(1, self.size // 2))
+        images = self._synthesised(ws, step, "path", part)
+        noise = torch.randn(images.shape, generator=self.draws.rng("path", step, part), device=images.device)
+        lengths = path_lengths(images, ws, noise)
+        self._note("path", lengths.detach().mean())
+        mean = self.path_mean.lerp(lengths.detach().mean(), PATH_DECAY)
+        return c.path_length * c.path_interval * (lengths - mean).square().mean()
+
+    def gather(self, net: nn.Module) -> None:
+        """The mean of the gradients of all parts, of all processes."""
+        mine = len(self.parts())
+        if mine == 1 and self.processes.world == 1:
+            return
+        with torch.no_grad():
+            grads = [p.grad for p in net.parameters() if p.grad is not None]
+            torch._foreach_div_(grads, float(mine))
+            if self.processes.world > 1:
+                flat = self.processes.mean(torch.cat([g.flatten() for g in grads]))
+                for g, part in zip(grads, flat.split([g.numel() for g in grads])):
+                    g.copy_(part.view_as(g))
+
+    @torch.no_grad()
+    def finish(self, fake: Tensor, step: int) -> None:
+        """The mean w, the mean path length, G's average, ADA's p."""
+        self.measured |= self._shared()
+        if "w" in self.measured:
+            w = self.measured.pop("w")
+            if self.family.styles:
+                self.G.mapping.w_avg.copy_(w.lerp(self.G.mapping.w_avg, W_BETA))
+        if "path" in self.measured:
+            self.path_mean.lerp_(self.measured.pop("path"), PATH_DECAY)
+        self._average(step)
+        self.steps = step + 1
+        if "sign" in self.measured:
+            self.signs += torch.stack([self.measured.pop("sign").double().cpu(), torch.ones((), dtype=torch.float64)])
+        if self.steps % ADA_EVERY == 0 and self.signs[1] > 0:
+            self.r_t = float(self.signs[0] / self.signs[1])
+            self.signs.zero_()
+            if self.pipe is not None and self.config.ada_target > 0:
+                self.ada.update(self.r_t, ADA_EVERY * self.config.batch)
+
+    def _average(self, step: int) -> None:
+        """G's moving average (Karras et al. 2018), half of it forgotten in ema_kimg thousand images."""
+        images = (step + 1) * self.config.batch
+        half = min(1000 * self.config.ema_kimg, images * RAMP_UP)
+        decay = HALF_LIFE ** (self.config.batch / half) if half > 0 else 0.0
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.ema.parameters()), list(self.G.parameters()), 1 - decay)
+            for copied, buffer in zip(self.ema.buffers(), self.G.buffers()):
+                copied.copy_(buffer)
+
+    def change(self, config: ImageGanConfig) -> None:
+        """Settings that are in force from the next step on."""
+        self.config = config
+        for opt, lr in ((self.opt_g, config.lr_g), (self.opt_d, config.lr_d)):
+            for group in opt.param_groups:
+                group["lr"], group["betas"] = lr, (config.beta1, config.beta2)
+        self.ada.target, self.ada.kimg = config.ada_target, config.ada_kimg
+
+    @torch.no_grad()
+    def images(self, z: Tensor, c: Tensor | None, *, average: bool = True) -> Tensor:
+        """Pictures of G's average (or of G) for latents and one-hot labels, [N, C, H, W], noise as it is kept."""
+        net = self.ema if average else self.G
+        was = net.training
+        net.eval()
+        ws = net.mapping(z, c)
+        out: Tensor = net.synthesis(ws, noise_mode="const")
+        net.train(was)
+        return out.float()
+
+    @torch.no_grad()
+    def score(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """D's logits [N] of images that are not augmented."""
+        self.D.eval()
+        logits: Tensor = self.D(x, c)
+        self.D.train()
+        return logits.float()[:, 0]
+
+    def state(self) -> State:
+        """Everything that the next step depends on, but for the settings."""
+        out: State = {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
+        for prefix, net, opt in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
+            out |= {f"{prefix}.{name}": value for name, value in net.state_dict().items()}
+            for name, p in net.named_parameters():
+                for short, long in MOMENTS:
+                    if long in opt.state.get(p, {}):
+                        out[f"{short}.{prefix}.{name}"] = opt.state[p][long]
+                        out[f"t.{prefix}"] = torch.as_tensor(opt.state[p]["step"])
+        out |= {f"told.{name}": value for name, value in self.measured.items()}  # lazy penalties: of an earlier step
+        out["path_mean"], out["signs"] = self.path_mean, self.signs
+        out["p"] = torch.tensor(self.ada.p, dtype=torch.float64)
+        out["r_t"] = torch.tensor(torch.nan if self.r_t is None else self.r_t, dtype=torch.float64)
+        return {name: value.detach().cpu().clone().contiguous() for name, value in out.items()}
+
+    def load(self, state: State, step: int) -> None:
+        """The inverse of `state`, for a training that has made `step` steps."""
+        for prefix, net, opt in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
+            net.load_state_dict({n: state[f"{prefix}.{n}"] for n in net.state_dict()})
+            for name, p in net.named_parameters():
+                if f"v.{prefix}.{name}" in state:
+                    opt.state[p] = {
+                        long: _like(p, state[f"{short}.{prefix}.{name}"])
+                        for short, long in MOMENTS
+                    }  # fmt: skip
+                    opt.state[p]["step"] = state[f"t.{prefix}"].clone().float().to(_step_device(opt, p))
+        self.ema.load_state_dict({n: state[f"ema.{n}"] for n in self.ema.state_dict()})
+        self.path_mean.copy_(state["path_mean"])
+        self.signs.copy_(state["signs"])
+        self.ada.p, r_t = float(state["p"]), float(state["r_t"])
+        self.r_t = None if r_t != r_t else r_t
+        self.steps, self.fake = step, None
+        self.measured = {name[5:]: value.clone() for name, value in state.items() if name.startswith("told.")}
+        self._local.clear()
+
+    def finite(self) -> bool:
+        """Whether all weights are."""
+        flags = [p.isfinite().all() for net in (self.G, self.D) for p in net.parameters()]
+        return bool(torch.stack(flags).all())
+
+    def fast(self) -> contextlib.AbstractContextManager[Any]:
+        """Convolutions in the precision of the settings."""
+        if self.config.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.draws.device.type, torch.bfloat16)
+
+    def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
+        first = (step * self.config.d_steps + j) * self.config.batch + part * self.size
+        return self.draws.real(first, self.size)
+
+    def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
+        return self.draws.labels(count or self.size, step, j, part)
+
+    def _ws(self, step: int, j: int | str, part: int, count: int) -> Tensor:
+        """ws [n, num_ws, w_dim]; some have two sources, which meet at a layer drawn for each (Karras et al. 2019)."""
+        c, labels = self.config, self._labels(step, j, part, count)
+        ws: Tensor = self.G.mapping(self.draws.latents(count, c.z_dim, step, j, part), labels)
+        if not c.style_mixing:
+            return ws
+        other: Tensor = self.G.mapping(self.draws.latents(count, c.z_dim, "mixed", step, j, part), labels)
+        u = self.draws.uniform(count, 2, "mixing", step, j, part)
+        layers = ws.shape[1]
+        cut = torch.where(u[:, :1] < c.style_mixing, 1 + (u[:, 1:] * (layers - 1)).floor(), layers)  # [n, 1]
+        second = torch.arange(layers, device=ws.device)[None] >= cut  # [n, layers]
+        return torch.where(second[:, :, None], other, ws)
+
+    def _synthesised(self, ws: Tensor, step: int, j: int | str, part: int) -> Tensor:
+        with self.fast():
+            images: Tensor = self.G.synthesis(ws, generator=self.draws.rng("noise", step, j, part))
+        return images.float()
+
+    def _note(self, what: str, value: Tensor) -> None:
+        self._local.setdefault(what, []).append(value)
+
+    def _shared(self) -> dict[str, Tensor]:
+        """The means over parts and processes of what was noted in this step."""
+        means = {what: torch.stack(values).mean(0) for what, values in self._local.items()}
+        self._local.clear()
+        if self.processes.world == 1 or not means:
+            return means
+        flat = self.processes.mean(torch.cat([value.flatten() for value in means.values()]))
+        pieces = flat.split([value.numel() for value in means.values()])
+        return {what: piece.view_as(value) for (what, value), piece in zip(means.items(), pieces)}
+
+
+MOMENTS = (("m", "exp_avg"), ("v", "exp_avg_sq"))
+
+
+def _adam(net: nn.Module, config: ImageGanConfig, lr: float) -> torch.optim.Adam:
+    return torch.optim.Adam(net.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True)
+
+
+def _like(p: Tensor, value: Tensor) -> Tensor:
+    """On p's device and in its memory layout, which fused optimizers want."""
+    return torch.empty_like(p).copy_(value)
+
+
+def _step_device(opt: torch.optim.Optimizer, p: Tensor) -> torch.device:
+    return p.device if opt.defaults.get("fused") else torch.device("cpu")

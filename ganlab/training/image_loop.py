@@ -1,0 +1,243 @@
+"""The training of one GAN on images: a generator of snapshots. It knows no screen and no name of a GAN."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganlab import files, weights
+from ganlab.config import InvalidInput
+from ganlab.data.images import ImageSet, open_images
+from ganlab.render.pictures import png
+from ganlab.render.sheet import sheet
+from ganlab.run_images import ImageRun
+from ganlab.training import checkpoint
+from ganlab.training.image_draws import ImageDraws
+from ganlab.training.image_gan import ImageGan, State
+from ganlab.training.processes import Alone
+from ganlab.training.step import d_phase, g_phase
+
+EVERY = 100  # steps between measurements
+GRID = 36  # pictures of fixed latents that each snapshot shows
+LOOKED_AT = 256  # images whose logits tell of overfitting
+MADE_AT_ONCE = 64
+TOLD = ("d_loss", "g_loss", "d_grad", "g_grad", "real", "fake")
+DIVERGED = (
+    "has diverged: {what} not a number at step {step:,}; go on from the last checkpoint with lower learning rates"
+)
+PICTURES = "pictures"  # folder of a training's sheets
+
+
+class Diverged(InvalidInput):
+    """A training whose numbers are no numbers any more; what it saved before is good."""
+
+
+@dataclass(frozen=True)
+class ImageSnapshot:
+    """A training at one step. None: nothing of the kind was there to measure."""
+
+    step: int
+    images: int  # that D has seen, real ones
+    d_loss: float | None = None
+    g_loss: float | None = None
+    d_grad: float | None = None  # norm of D's gradient, penalties included
+    g_grad: float | None = None
+    real: float | None = None  # D's mean logit on data
+    fake: float | None = None  # and on fakes
+    penalties: dict[str, float] = field(default_factory=dict)
+    path_length: float | None = None  # its mean
+    p: float | None = None  # of ADA
+    r_t: float | None = None  # E[sign D(data)]: 0 no overfitting, 1 complete (Karras et al. 2020)
+    r_v: float | None = None  # the same by D on held-out images
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, one line of a history."""
+        return {name: value for name, value in asdict(self).items() if value is not None and value != {}}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "ImageSnapshot":
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+class ImageTraining:
+    """A run that goes on; `at` steps have been made."""
+
+    quantum = 1  # states may be saved at any step
+    snapshot_class = ImageSnapshot
+
+    def __init__(
+        self,
+        run: ImageRun,
+        *,
+        every: int = EVERY,
+        device: torch.device | str = "cpu",
+        images: ImageSet | None = None,
+        processes: Alone | None = None,
+    ) -> None:
+        """`images`: the run's data, if it is open already."""
+        if every < 1:
+            raise InvalidInput("every", f"{every} is out of range; it must be a whole number of at least 1")
+        processes = processes or Alone()
+        if run.gan.parts % processes.world:
+            raise InvalidInput(
+                "part", f"makes {run.gan.parts} parts of a batch, which {processes.world} processes cannot share evenly"
+            )
+        self.run, self.every, self.at = run, every, 0
+        self.images = images if images is not None else open_images(run.data)
+        self.draws = ImageDraws(self.images, run.seed, torch.device(device))
+        self.gan = ImageGan(run, self.draws, processes)
+        self._event_steps = {event.step for event in run.events}
+
+    def step(self) -> ImageSnapshot | None:
+        """One D- and G-step; a snapshot where one is due."""
+        if self.at in self._event_steps:
+            self.gan.change(self.run.gan_at(self.at))
+        d_phase(self.gan, self.at)
+        g_phase(self.gan, self.at)
+        self.at += 1
+        return self.look() if self.at % self.every == 0 else None
+
+    def look(self) -> ImageSnapshot:
+        """Measures now. Raises `Diverged` where losses are no numbers any more."""
+        numbers = {name: float(value) for name, value in self.gan.measured.items()}
+        bad = next((name for name, value in numbers.items() if not math.isfinite(value)), None)
+        if bad is not None:
+            raise Diverged("training", DIVERGED.format(what=f"{bad} is", step=self.at))
+        c, gan = self.gan.config, self.gan
+        return ImageSnapshot(
+            self.at,
+            self.at * c.batch * c.d_steps,
+            **{name: _rounded(numbers.get(name)) for name in TOLD},
+            penalties={item.name: _digits(numbers[item.name]) for item in c.penalties if item.name in numbers},
+            path_length=_rounded(float(gan.path_mean)) if c.path_length else None,
+            p=gan.ada.p if gan.pipe is not None else None,
+            r_t=_rounded(gan.r_t),
+            r_v=_rounded(self._r_v()),
+        )
+
+    def change(self, path: str, value: object) -> None:
+        """One more event of the run, in force from the next step on; a wrong one raises `InvalidInput`."""
+        self.run = self.run.changed(self.at, path, value)
+        self._event_steps = {event.step for event in self.run.events}
+
+    def grid(self, count: int = GRID) -> Tensor:
+        """Pictures of G's average for latents that stay the same, [count, C, H, W] about in [-1, 1], on the CPU."""
+        latents = self.draws.latents(count, self.gan.config.z_dim, "grid")
+        labels = self._each_class(count)
+        parts = [slice(i, i + MADE_AT_ONCE) for i in range(0, count, MADE_AT_ONCE)]
+        made = [self.gan.images(latents[part], None if labels is None else labels[part]) for part in parts]
+        return torch.cat(made).cpu()
+
+    def augmented(self, count: int) -> Tensor:
+        """Data as D sees it in the next step, [count, C, H, W], on the CPU."""
+        real, _ = self.draws.real(0, count)
+        return self.gan.seen(real, self.at, 0, 0, 0).float().cpu()
+
+    def state(self) -> State:
+        """All that the next steps depend on, but for the run; raises `Diverged` if it is not finite."""
+        if not self.gan.finite():
+            raise Diverged("training", DIVERGED.format(what="a weight is", step=self.at))
+        return self.gan.state()
+
+    def restore(self, step: int, state: State) -> None:
+        """Puts the training where it was after `step` steps."""
+        self.gan.change(self.run.gan_at(max(step - 1, 0)))
+        self.gan.load(state, step)
+        self.at = step
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint, a sheet of pictures and G's average, as every lab opens it; one process does.
+
+        Raises `Diverged`, and leaves what is there, where weights are no numbers.
+        """
+        if self.gan.processes.rank == 0:
+            state = self.state()
+            files.write_atomic(folder / PICTURES / f"step-{self.at:09d}.png", png(sheet(self.grid())))
+            self.save_generator(folder / f"generator-{self.at:09d}.safetensors")
+            for old in sorted(folder.glob("generator-*.safetensors"))[: -checkpoint.KEPT]:
+                old.unlink(missing_ok=True)
+            meta = {"run": self.run.to_dict(), "images": len(self.images.train)}
+            checkpoint.write(folder, self.at, state, meta)
+        self.gan.processes.wait()
+
+    def save_generator(self, path: Path) -> None:
+        """G's average as safetensors, with its settings, data and licence in the header."""
+        about = {
+            "title": f"{self.gan.family.title}, {self.images.title}, {self.at * self.gan.config.batch:,} images",
+            "data": self.images.title,
+            "classes": list(self.images.classes),
+            "images": self.at * self.gan.config.batch,
+            "run": self.run.to_dict(),
+        }
+        weights.save(path, self.gan.ema, licence=self.images.licence, about=about, config=self.gan.g_arguments)
+
+    def resume(self, folder: Path) -> None:
+        """Goes to the newest good checkpoint of this run in `folder`, where there is one."""
+
+        def ours(meta: checkpoint.Meta) -> bool:
+            before = int(meta["step"]) - 1
+            return ImageRun.from_dict(meta["run"]).until(before) == self.run.until(before)
+
+        processes = self.gan.processes
+        if processes.rank:
+            processes.wait()  # the first one sets damaged files aside
+        found = checkpoint.newest(folder, ours)
+        if not processes.rank:
+            processes.wait()
+        if found is None:
+            return
+        _, state, meta = found
+        if meta["images"] != len(self.images.train):
+            raise InvalidInput(
+                "data", f"holds {len(self.images.train):,} images now, and {meta['images']:,} when the training began"
+            )
+        self.restore(int(meta["step"]), state)
+
+    def recall(self, snapshot: ImageSnapshot) -> None:
+        """Nothing here depends on earlier measurements."""
+
+    def leave(self, folder: Path) -> None:
+        """The checkpoint of the last step is all that a finished training leaves."""
+
+    def _each_class(self, count: int) -> Tensor | None:
+        classes = self.draws.classes
+        return torch.eye(classes, device=self.draws.device)[torch.arange(count) % classes] if classes else None
+
+    @torch.no_grad()
+    def _r_v(self) -> float | None:
+        """(D(train) - D(held out)) / (D(train) - D(fakes)), means (Karras et al. 2020, eq. 1)."""
+        valid = self.images.valid
+        if valid is None:
+            return None
+        gan, n = self.gan, min(LOOKED_AT, len(valid), len(self.images.train))
+        (real, c), (held, held_c) = self.draws.real(0, n), self.draws.real(0, n, "valid")
+        labels = self.draws.labels(n, "r_v")
+        fakes = gan.images(self.draws.latents(n, gan.config.z_dim, "r_v"), labels, average=False)
+        train, out, fake = (
+            float(gan.score(x, of if self.draws.classes else None).mean())
+            for x, of in ((real, c), (held, held_c), (fakes, labels))
+        )
+        return (train - out) / (train - fake) if train != fake else None
+
+
+def train_images(run: ImageRun, steps: int, *, every: int = EVERY, device: str = "cpu") -> Iterator[ImageSnapshot]:
+    """Trains a run from its start; yields a snapshot each `every` steps. Same run and device kind, same snapshots."""
+    training = ImageTraining(run, every=every, device=device)
+    while training.at < steps:
+        snapshot = training.step()
+        if snapshot is not None:
+            yield snapshot
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else _digits(value)
+
+
+def _digits(value: float) -> float:
+    """With 7 digits, so that what was written and read again is the same."""
+    return float(f"{value:.7g}")
