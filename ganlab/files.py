@@ -10,6 +10,17 @@ from pathlib import Path
 CHUNK = 1 << 20
 
 
+class Cancelled(Exception):
+    """A download or another long work was stopped by whoever asked for it."""
+
+
+def cache_folder(part: str = "") -> Path:
+    """Where downloads are kept: GANLAB_CACHE, or else `part` of ganlab's folder in the user's cache."""
+    given = os.environ.get("GANLAB_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(given) if given else base / "ganlab" / part
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes `path` all or nothing: a crash, a full disk or a kill leaves the old file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)

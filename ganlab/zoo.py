@@ -1,31 +1,16 @@
-"""Models by name: those that ship with ganlab, and well-known public checkpoints, downloaded only when asked for.
+"""Models by name: those that ship with ganlab, and well-known public checkpoints, downloaded only when asked for."""
 
-A download is resumed where it stopped, can be cancelled, and is checked by sha256: by the one in the table where it is
-known, else by the one that the first download had.
-"""
-
-import contextlib
-import http.client
-import json
-import os
-import shutil
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ganlab.config import InvalidInput
-from ganlab.files import only_writer, sha256_of, write_atomic
+from ganlab.download import PINS as PINS
+from ganlab.download import Tick, Wanted, fetch
+from ganlab.files import Cancelled as Cancelled
+from ganlab.files import cache_folder
 
 SHIPPED_FOLDER = Path(__file__).resolve().parents[1] / "checkpoints"
-MOST_BYTES = 2 << 30  # the largest of the table has 0.4 GB
-CHUNK = 1 << 20
-PATIENCE = 20.0  # seconds that a server may be silent
-PINS = "sha256.json"  # in the folder of downloads: what each name had when it first came
-OFFLINE = "cannot be fetched: no connection to {host}. Go online and try again; what has arrived already is kept"
-Tick = Callable[[int, int | None], bool]  # (bytes so far, of) -> whether to go on
 
 
 class ZooRow(NamedTuple):
@@ -40,10 +25,6 @@ class ZooRow(NamedTuple):
     sha256: str | None = None  # None: pinned by the first download
 
 
-class Cancelled(Exception):
-    """The download was stopped by whoever asked for it; what has arrived is kept."""
-
-
 def shipped() -> dict[str, Path]:
     """The models that come with ganlab, by name."""
     return {path.stem: path for path in sorted(SHIPPED_FOLDER.glob("*.safetensors"))}
@@ -51,9 +32,7 @@ def shipped() -> dict[str, Path]:
 
 def folder() -> Path:
     """Where downloads are kept: GANLAB_CACHE, or a folder of the user's cache."""
-    given = os.environ.get("GANLAB_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(given) if given else base / "ganlab" / "models"
+    return cache_folder("models")
 
 
 def downloaded(name: str) -> Path | None:
@@ -79,103 +58,15 @@ def path_of(name: str) -> Path:
 def download(name: str, tick: Tick | None = None) -> Path:
     """Fetches a model of the table, or goes on with what an earlier try left; returns its file.
 
-    `tick` hears of the progress; when it returns False, `Cancelled` is raised. Anything that goes wrong is an
-    `InvalidInput` with one sentence.
+    Raises: as `ganlab.download.fetch`.
     """
     if name not in ZOO:
         raise InvalidInput("model", f"there is no model called {name[:60]!r} in the list; known are {', '.join(ZOO)}")
-    path = _target(name)
-    if path.is_file():
-        return path
-    try:
-        with only_writer(path.parent / f".{name}"):
-            if not path.is_file():
-                _fetch(name, path, tick or (lambda done, of: True))
-    except BlockingIOError:
-        raise InvalidInput(name, "is being downloaded already") from None
-    except OSError as error:
-        raise InvalidInput(name, f"cannot be written to {path.parent}: {error.strerror or 'unknown error'}") from None
-    return path
-
-
-def _fetch(name: str, path: Path, tick: Tick) -> None:
-    row = ZOO[name]
-    part = path.with_suffix(".part")
-    try:
-        _receive(row.url, part, tick)
-    except urllib.error.HTTPError as error:
-        raise InvalidInput(name, f"cannot be fetched: the server answers {error.code}; it may have moved") from None
-    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException):
-        raise InvalidInput(name, OFFLINE.format(host=urlsplit(row.url).hostname)) from None
-    found, expected = sha256_of(part), row.sha256 or _pins().get(name)
-    if expected is not None and found != expected:
-        part.unlink()
-        raise InvalidInput(name, "arrived damaged or was replaced by another file (its checksum differs); try again")
-    if row.sha256 is None and expected is None:
-        write_atomic(path.parent / PINS, json.dumps({**_pins(), name: found}, indent=1).encode())
-    os.replace(part, path)
-
-
-def _receive(url: str, part: Path, tick: Tick) -> None:
-    """Brings `part` to its full length."""
-    have = part.stat().st_size if part.exists() else 0
-    with _opened(url, have) as answer:
-        if answer.status != 206:  # the server sends all of it again
-            have = 0
-        rest = answer.headers.get("content-length", "")
-        of = have + int(rest) if rest.isdigit() else None
-        if (of or 0) > MOST_BYTES or (of or 0) > have + shutil.disk_usage(part.parent).free:
-            raise InvalidInput("download", f"is {(of or 0) / 1e9:.1f} GB large: too large for this disk or for a model")
-        if "text/html" in answer.headers.get("content-type", ""):
-            raise InvalidInput("download", "is a web page instead of a model; it may have moved or need a login")
-        with open(part, "ab" if have else "wb") as file:
-            while chunk := answer.read(CHUNK):
-                file.write(chunk)
-                have += len(chunk)
-                if have > MOST_BYTES:
-                    raise InvalidInput("download", "does not end; it is larger than any model of the list")
-                if not tick(have, of):
-                    raise Cancelled
-    if of is not None and have < of:
-        raise ConnectionError("cut off")
-
-
-@contextlib.contextmanager
-def _opened(url: str, have: int) -> Iterator[Any]:
-    """The answer to a request for all bytes from `have` on; of all bytes if the server wants that."""
-    request = urllib.request.Request(url, headers={"User-Agent": "ganlab"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    opener = urllib.request.build_opener(_SameScheme)
-    try:
-        answer = opener.open(request, timeout=PATIENCE)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not have:  # 416: all of it is here already, or it changed
-            raise
-        answer = opener.open(urllib.request.Request(url, headers={"User-Agent": "ganlab"}), timeout=PATIENCE)
-    with answer:
-        yield answer
-
-
-class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection only to the scheme it came from: https never falls back to http, nor to a local file."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if urlsplit(newurl).scheme != urlsplit(req.full_url).scheme:
-            raise urllib.error.URLError("redirected to another scheme")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    return fetch(Wanted(name, ZOO[name].url, _target(name), ZOO[name].sha256), tick)
 
 
 def _target(name: str) -> Path:
     return folder() / f"{name}{Path(urlsplit(ZOO[name].url).path).suffix}"
-
-
-def _pins() -> dict[str, str]:
-    try:
-        pins = json.loads((folder() / PINS).read_text())
-    except (OSError, ValueError):
-        return {}
-    return pins if isinstance(pins, dict) else {}
 
 
 NVIDIA = "NVIDIA Source Code License (research, non-commercial)"

@@ -5,33 +5,27 @@ Whatever cannot be used raises `InvalidInput` with a sentence that says what was
 
 import io
 import os
-import stat
 from array import array
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import Image
 
 from ganlab.config import InvalidInput
+from ganlab.data.opening import MOST_BYTES as MOST_BYTES  # the apps refuse a larger upload before it is read
+from ganlab.data.opening import npy_header, on_white, open_picture, read_file
 from ganlab.data.payloads import LARGEST_SIDE, MOST_POINTS, encode_picture, encode_points
 from ganlab.data.toy2d import DataConfig
 
-MOST_BYTES = 20 << 20
 MOST_ROWS = 1_000_000
 LONGEST_LINE = 1000  # characters; a line of numbers has some forty
 LONGEST_HEAD = 100  # empty lines, comments and header
 LARGEST_VALUE = 1e100  # beyond it the span of the data would overflow
-MOST_PIXELS = 40_000_000
-LONGEST_SIDE = 16_384  # pixels of an uploaded picture
 MOST_STROKE_POINTS = 100_000
-FORMATS = ("PNG", "JPEG", "WEBP")  # named, so that Pillow's readers of EPS, PSD, TIFF and others are never reached
 NPY_MAGIC = b"\x93NUMPY"
-ORIENTATION = ExifTags.Base.Orientation
 TWO_COLUMNS = "give exactly two, x and y"
-NO_PICTURE = "is not a readable PNG, JPEG or WebP picture; it may be damaged or of another kind"
 
 Array = npt.NDArray[np.float64]
 
@@ -42,7 +36,7 @@ def read_points(path: str | os.PathLike[str]) -> DataConfig:
     At most 20 MB and 1,000,000 rows. The points are moved to the middle of their bounding box and scaled so that its
     longer side spans [-1, 1]; of more than 2,000 rows, 2,000 are drawn at random, the same ones for the same file.
     """
-    data = _read(path, "file")
+    data = read_file(path, "file")
     points = _from_npy(data) if data.startswith(NPY_MAGIC) else _from_text(data)
     low, high = points.min(0), points.max(0)
     half = float((high - low).max()) / 2
@@ -59,21 +53,9 @@ def read_picture(path: str | os.PathLike[str]) -> DataConfig:
     At most 20 MB and 40 megapixels. The first frame, turned as its EXIF says, on white, in grey, shrunk to fit
     48 x 48 pixels; darkness is 255 minus luminance. Nothing else of the file is kept.
     """
-    data = _read(path, "picture")
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:  # reads the header only
-            width, height = image.size
-            if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
-                raise InvalidInput(
-                    "picture", f"has {width:,} x {height:,} pixels; at most 40 megapixels are read: make it smaller"
-                )
-            darkness = 255 - np.asarray(_small_grey(image), dtype=np.uint8)  # [H, W]
-    except InvalidInput:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidInput("picture", "has too many pixels; at most 40 megapixels are read: make it smaller") from None
-    except Exception as error:  # on damaged files Pillow raises nearly every kind there is
-        raise InvalidInput("picture", NO_PICTURE) from error
+    image = open_picture(read_file(path, "picture"), "picture", LARGEST_SIDE * 2)
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)  # BOX: the mean of the pixels it joins
+    darkness = 255 - np.asarray(on_white(image).convert("L"), dtype=np.uint8)  # [H, W]
     if not darkness.any():
         raise InvalidInput("picture", "is all white; use one with dark parts, they are what is learned")
     return DataConfig("picture", grid=encode_picture(darkness))
@@ -100,37 +82,10 @@ def _in_canvas(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1 <= value <= 1
 
 
-def _read(path: str | os.PathLike[str], field: str) -> bytes:
-    """The whole of a regular file of at most 20 MB; a larger one is refused before it is read."""
-    try:
-        status = os.stat(path)
-        regular, size = stat.S_ISREG(status.st_mode), status.st_size
-        data = Path(path).read_bytes() if regular and size <= MOST_BYTES else b""
-    except (OSError, ValueError):  # ValueError: a zero byte in the name
-        raise InvalidInput(field, "could not be opened; choose it again") from None
-    if not regular:
-        raise InvalidInput(field, "is not a file; choose a single file")
-    if size > MOST_BYTES:
-        raise InvalidInput(field, f"is {size / 2**20:,.1f} MB large; at most 20 MB are read")
-    if not data:
-        raise InvalidInput(field, "is empty (0 bytes)")
-    return data
-
-
 def read_npy(data: bytes, check_shape: Callable[[tuple[int, ...]], None]) -> Array:
     """The real numbers in the bytes of a .npy file; `check_shape` may refuse its shape before it is read."""
     stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, _, dtype = reader[version](stream)
-    except Exception as error:  # a header is Python source, and numpy raises nearly all that its tokenizer does
-        raise InvalidInput("file", "is a damaged .npy file, or one of an unknown version; save it again") from error
-    # the header is checked before anything is made of its size
-    if dtype.hasobject:
-        raise InvalidInput("file", "is a .npy file of Python objects, which are not read; save an array of numbers")
-    if dtype.kind not in "fiu":
-        raise InvalidInput("file", f"holds {str(dtype)[:40]} values; save an array of real numbers")
+    shape, _ = npy_header(stream, "file")  # checked before anything is made of its size
     check_shape(shape)
     try:
         stream.seek(0)
@@ -242,34 +197,3 @@ def _check_rows(rows: int) -> None:
         raise InvalidInput("file", "has no rows of numbers; give two columns, x and y")
     if rows > MOST_ROWS:
         raise InvalidInput("file", f"has {rows:,} rows; at most {MOST_ROWS:,} are read: keep a part of them")
-
-
-def _small_grey(image: Image.Image) -> Image.Image:
-    """The first frame, upright, on white, mode L, at most 48 x 48."""
-    image.draft("L", (LARGEST_SIDE * 2, LARGEST_SIDE * 2))  # a JPEG is decoded at a fraction of its size
-    image.load()
-    exif = image.getexif()
-    if image.mode.startswith("I"):  # 16 bits
-        grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    elif image.mode != "L":
-        image = image.convert("RGB")
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)  # BOX: the mean of the pixels it joins
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    turn = TURNS.get(exif.get(ORIENTATION, 1))
-    image = image.convert("L")
-    return image if turn is None else image.transpose(turn)
-
-
-TURNS: dict[int, Image.Transpose] = {  # EXIF orientation: what brings the picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
