@@ -51,6 +51,7 @@ class Train:
     steps: int = 5000  # train until so many steps are made
     images: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None  # images: until D has seen so many, instead
     every: int = EVERY  # steps between measurements
+    measure: int = 0  # images: steps between figures of quality (Fréchet distance, precision, recall); 0: none
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None  # decides initial weights and all random draws
     settings: Annotated[
         tuple[str, ...],
@@ -67,6 +68,7 @@ class Train:
     save_every: int = 1000  # steps between checkpoints; for toy GANs a multiple of 50
     resume: bool = False  # go on from the newest checkpoint in --out
     device: str = "auto"  # images: cpu, cuda, mps, or auto
+    compile: bool = False  # images: through torch.compile, which pays on a GPU after a minute; other last digits
 
     def main(self) -> int:
         """Trains; 128 + the signal's number if one ended it."""
@@ -86,7 +88,14 @@ class Train:
     def _on_images(self, run: AnyRun | None, stop: "Stop") -> int:
         processes = Accelerated(torch.device("cpu") if self.device == "cpu" else None) if launched() else Alone()
         device = processes.device if isinstance(processes, Accelerated) else _device(self.device)
-        make = partial(ImageTraining, every=self.every, device=device, processes=processes)
+        make = partial(
+            ImageTraining,
+            every=self.every,
+            measure=self.measure,
+            device=device,
+            processes=processes,
+            compiled=self.compile,
+        )
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
         return self._followed(run, make, stop, steps, 1, processes)
@@ -229,9 +238,10 @@ def _device(name: str) -> torch.device:
     """The device of that name; the best one there is for "auto"."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
     if not there.get(name.partition(":")[0], False):
         raise InvalidInput("device", f"{name[:40]} is not here; here are {', '.join(k for k, v in there.items() if v)}")
+    torch.backends.cudnn.benchmark = True  # shapes stay the same
     return torch.device(name)
 
 
@@ -276,4 +286,7 @@ def _told_images(s: ImageSnapshot) -> str:
     named = (("D", s.d_loss), ("G", s.g_loss), ("r_t", s.r_t), ("p", s.p))
     parts = [f"{short} {value:.3f}" for short, value in named if value is not None]
     parts += [f"{name} {value:.3g}" for name, value in s.penalties.items()]
+    if s.quality is not None:
+        parts += [f"FD-{s.quality['name']} {s.quality['fd'][0]:.3g}"]
+        parts += [f"{name} {s.quality[name][0]:.2f}" for name in ("precision", "recall")]
     return f"{s.step:>7,}  {s.images:>10,} images  {' '.join(parts)}"

@@ -67,7 +67,10 @@ class ImageGanConfig(Config):
     ema_kimg: float = knob(
         10.0, "Thousand images in which G's average forgets half (0: no average)", lo=0, hi=1000, group="Optimizer"
     )
-    precision: str = knob("fp32", "Of convolutions", choices=("fp32", "bf16"), group="Optimizer")
+    precision: str = knob(
+        "auto", "Of convolutions; auto: bf16 where the device is made for it", choices=("auto", "fp32", "bf16"),
+        group="Optimizer",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()

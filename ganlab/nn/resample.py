@@ -63,6 +63,8 @@ def downsample2d(x: Float[Tensor, "n c h w"], f: Tensor) -> Float[Tensor, "n c h
 def conv_up2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor) -> Float[Tensor, "n o h2 w2"]:
     """Transposed convolution with stride 2, then the filter: twice as large."""
     k, n = weight.shape[-1], f.shape[-1]
+    if k == 3 and n % 2 == 0 and _joins(x, f):
+        return F.conv_transpose2d(x, joined(weight, 4 * f).transpose(0, 1), stride=2, padding=n // 2)
     if k == 1:
         return upsample2d(F.conv2d(x, weight), f)
     x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + k - 2, 2w + k - 2]
@@ -74,7 +76,23 @@ def conv_up2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: 
 def conv_down2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor) -> Float[Tensor, "n o h2 w2"]:
     """The filter, then a convolution with stride 2: half as large."""
     k, n = weight.shape[-1], f.shape[-1]
+    first, last = k // 2 + (n - 1) // 2, k // 2 + (n - 2) // 2
+    if _joins(x, f):
+        return F.conv2d(F.pad(x, (first, last, first, last)), joined(weight, f.flip(0, 1)), stride=2)
     if k == 1:
         return F.conv2d(downsample2d(x, f), weight)
-    first, last = k // 2 + (n - 1) // 2, k // 2 + (n - 2) // 2
     return F.conv2d(upfirdn2d(x, f, pads=(first, last, first, last)), weight, stride=2)
+
+
+def joined(weight: Float[Tensor, "o c k k"], f: Float[Tensor, "n n"]) -> Float[Tensor, "o c m m"]:
+    """One kernel in place of a convolution and a filter, m = k + n - 1: each tap of the weight, filtered."""
+    k, n = weight.shape[-1], f.shape[-1]
+    taps = torch.eye(k * k, dtype=f.dtype, device=f.device).view(k * k, 1, k, k)
+    with exact(f):
+        spread = F.conv2d(taps, f.flip(0, 1)[None, None], padding=n - 1).flatten(1)  # [k * k, m * m]
+        return (weight.flatten(2).to(f.dtype) @ spread).unflatten(2, (k + n - 1, k + n - 1))
+
+
+def _joins(x: Tensor, f: Tensor) -> bool:
+    """GPUs multiply four times as much in a fraction of the time that a filter of each channel by itself takes them."""
+    return x.is_cuda and f.ndim == 2

@@ -30,7 +30,7 @@ def _row(title: str, text: str, paper: str, data: ImageData | None = None, **set
     return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data)
 
 
-STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0, "precision": "bf16"}
+STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0}
 QUICK_STYLES: dict[str, Any] = {**STYLES, "channel_max": 64, "channel_base": 2048, "batch": 16, "ema_kimg": 5.0}
 
 IMAGE_PRESETS: dict[str, ImagePreset] = {
@@ -58,7 +58,6 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         lr_g=2e-4,
         lr_d=2e-4,
         z_dim=64,
-        precision="bf16",
     ),
     "stylegan1": _row(
         "StyleGAN",
@@ -66,7 +65,6 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "Karras et al. 2019",
         family="stylegan1",
         style_mixing=0.9,
-        precision="bf16",
         batch=16,
     ),
     "stylegan2": _row(

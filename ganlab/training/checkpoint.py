@@ -30,7 +30,9 @@ def write(folder: Path, step: int, tensors: dict[str, Tensor], meta: Meta) -> Pa
     files.write_atomic(_checksum(path), files.sha256(data).encode())
     for old in checkpoints(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
-        _checksum(old).unlink(missing_ok=True)
+    for left in folder.glob("step-*.sha256"):  # of those, and of one that a kill left
+        if not left.with_suffix("").exists():
+            left.unlink(missing_ok=True)
     return path
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, runtime_checkable
 
 from ganlab import files
 from ganlab.config import JSON_LIMIT, InvalidInput
@@ -28,6 +28,7 @@ AnyRun = Run | ImageRun
 AnySnapshot = Snapshot | ImageSnapshot
 
 
+@runtime_checkable
 class Trainable(Protocol):
     """What a folder needs of a training: `loop.Training` of toy GANs, `image_loop.ImageTraining` of one for images."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,10 @@ class ImageGan:
 
     graph_serves_twice = False
 
-    def __init__(self, run: ImageRun, draws: ImageDraws, processes: Alone | None = None) -> None:
+    def __init__(
+        self, run: ImageRun, draws: ImageDraws, processes: Alone | None = None, compiled: bool = False
+    ) -> None:
+        """`compiled`: through torch.compile where nothing is differentiated twice; pays on GPUs after a minute."""
         self.run, self.config, self.draws = run, run.gan, draws
         self.processes = processes or Alone()
         self.family = TRAINABLE[run.gan.family]
@@ -46,13 +50,16 @@ class ImageGan:
             self.D: Any = self.family.d(**self.family.d_arguments(shape))
         for net in (self.G, self.D):
             net.to(draws.device).to(memory_format=torch.channels_last)
+        self._quick: dict[str, Any] = {"mapping": self.G.mapping, "synthesis": self.G.synthesis, "D": self.D}
+        if compiled:
+            self._quick = {name: torch.compile(net, dynamic=False) for name, net in self._quick.items()}
         self.ema: Any = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.opt_g: torch.optim.Optimizer = _adam(self.G, self.config, self.config.lr_g)
         self.opt_d: torch.optim.Optimizer = _adam(self.D, self.config, self.config.lr_d)
         self.pipe = AdaPipe(self.config.ada) if self.config.augment == "ada" else None
         self.ada = AdaController(self.config.ada_target, self.config.ada_kimg, self.config.ada_p)
         self.path_mean = torch.zeros((), device=draws.device)
-        self.signs = torch.zeros(2, dtype=torch.float64)  # of D on data since p last moved: their sum, their number
+        self.signs = torch.zeros(2, device=draws.device)  # of D on data since p last moved: their sum, their number
         self.r_t: float | None = None
         self.balance = 0.0
         self.fake: Tensor | None = None
@@ -80,9 +87,9 @@ class ImageGan:
 
     def generate(self, step: int, j: int, part: int) -> Tensor:
         """Fakes [n, C, H, W], with their graph."""
-        ws = self._ws(step, j, part, self.size)
+        ws = self._ws(step, j, part, self.size, self._quick["mapping"])
         self._note("w", ws[:, 0].detach().mean(0))
-        return self._synthesised(ws, step, j, part)
+        return self._synthesised(ws, step, j, part, self._quick["synthesis"])
 
     def seen(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         """Augmented images; each side of D and G has draws of its own."""
@@ -96,8 +103,9 @@ class ImageGan:
     def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         """D's logits [n, 1], with the labels of this side."""
         labels = self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
+        twice = any(step % item.interval == 0 for item in self.config.penalties)  # compiled code cannot
         with self.fast():
-            logits: Tensor = self.D(x, labels if self.draws.classes else None)
+            logits: Tensor = (self.D if twice else self._quick["D"])(x, labels if self.draws.classes else None)
         return logits.float()
 
     def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:
@@ -123,8 +131,8 @@ class ImageGan:
         c = self.config
         if not c.path_length or step % c.path_interval:
             return 0.0
-        ws = self._ws(step, "path", part, max(1, self.size // 2))
-        images = self._synthesised(ws, step, "path", part)
+        ws = self._ws(step, "path", part, max(1, self.size // 2), self.G.mapping)
+        images = self._synthesised(ws, step, "path", part, self.G.synthesis)
         noise = torch.randn(images.shape, generator=self.draws.rng("path", step, part), device=images.device)
         lengths = path_lengths(images, ws, noise)
         self._note("path", lengths.detach().mean())
@@ -157,7 +165,8 @@ class ImageGan:
         self._average(step)
         self.steps = step + 1
         if "sign" in self.measured:
-            self.signs += torch.stack([self.measured.pop("sign").double().cpu(), torch.ones((), dtype=torch.float64)])
+            sign = self.measured.pop("sign")
+            self.signs += torch.stack([sign, torch.ones_like(sign)])
         if self.steps % ADA_EVERY == 0 and self.signs[1] > 0:
             self.r_t = float(self.signs[0] / self.signs[1])
             self.signs.zero_()
@@ -244,9 +253,10 @@ class ImageGan:
 
     def fast(self) -> contextlib.AbstractContextManager[Any]:
         """Convolutions in the precision of the settings."""
-        if self.config.precision == "fp32":
+        wanted, device = self.config.precision, self.draws.device
+        if wanted == "fp32" or (wanted == "auto" and not has_bf16(device)):
             return contextlib.nullcontext()
-        return torch.autocast(self.draws.device.type, torch.bfloat16)
+        return torch.autocast(device.type, torch.bfloat16)
 
     def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
         first = (step * self.config.d_steps + j) * self.config.batch + part * self.size
@@ -255,22 +265,26 @@ class ImageGan:
     def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
         return self.draws.labels(count or self.size, step, j, part)
 
-    def _ws(self, step: int, j: int | str, part: int, count: int) -> Tensor:
+    def _ws(self, step: int, j: int | str, part: int, count: int, mapping: Any) -> Tensor:
         """ws [n, num_ws, w_dim]; some have two sources, which meet at a layer drawn for each (Karras et al. 2019)."""
         c, labels = self.config, self._labels(step, j, part, count)
-        ws: Tensor = self.G.mapping(self.draws.latents(count, c.z_dim, step, j, part), labels)
+        ws: Tensor = mapping(self.draws.latents(count, c.z_dim, step, j, part), labels)
         if not c.style_mixing:
             return ws
-        other: Tensor = self.G.mapping(self.draws.latents(count, c.z_dim, "mixed", step, j, part), labels)
+        other: Tensor = mapping(self.draws.latents(count, c.z_dim, "mixed", step, j, part), labels)
         u = self.draws.uniform(count, 2, "mixing", step, j, part)
         layers = ws.shape[1]
         cut = torch.where(u[:, :1] < c.style_mixing, 1 + (u[:, 1:] * (layers - 1)).floor(), layers)  # [n, 1]
         second = torch.arange(layers, device=ws.device)[None] >= cut  # [n, layers]
         return torch.where(second[:, :, None], other, ws)
 
-    def _synthesised(self, ws: Tensor, step: int, j: int | str, part: int) -> Tensor:
+    def _synthesised(self, ws: Tensor, step: int, j: int | str, part: int, synthesis: Any) -> Tensor:
+        noise = None
+        if self.family.styles:
+            rng = self.draws.rng("noise", step, j, part)
+            noise = self.G.synthesis.noise_inputs("random", len(ws), rng, ws.device)
         with self.fast():
-            images: Tensor = self.G.synthesis(ws, generator=self.draws.rng("noise", step, j, part))
+            images: Tensor = synthesis(ws, noise=noise)
         return images.float()
 
     def _note(self, what: str, value: Tensor) -> None:
@@ -285,6 +299,14 @@ class ImageGan:
         flat = self.processes.mean(torch.cat([value.flatten() for value in means.values()]))
         pieces = flat.split([value.numel() for value in means.values()])
         return {what: piece.view_as(value) for (what, value), piece in zip(means.items(), pieces)}
+
+
+@functools.cache
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 faster than float32; a CPU without AVX-512 is a hundred times slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 MOMENTS = (("m", "exp_avg"), ("v", "exp_avg_sq"))

@@ -19,10 +19,12 @@ from ganlab.training import checkpoint
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.image_gan import ImageGan, State
 from ganlab.training.processes import Alone
+from ganlab.training.quality import Quality, QualityMeter
 from ganlab.training.step import d_phase, g_phase
 
 EVERY = 100  # steps between measurements
 GRID = 36  # pictures of fixed latents that each snapshot shows
+MEASURED = 1000  # fakes whose quality is measured
 LOOKED_AT = 256  # images whose logits tell of overfitting
 MADE_AT_ONCE = 64
 TOLD = ("d_loss", "g_loss", "d_grad", "g_grad", "real", "fake")
@@ -53,6 +55,7 @@ class ImageSnapshot:
     p: float | None = None  # of ADA
     r_t: float | None = None  # E[sign D(data)]: 0 no overfitting, 1 complete (Karras et al. 2020)
     r_v: float | None = None  # the same by D on held-out images
+    quality: dict[str, Any] | None = None  # `quality.Quality` as JSON, where it was measured
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, one line of a history."""
@@ -75,11 +78,13 @@ class ImageTraining:
         run: ImageRun,
         *,
         every: int = EVERY,
+        measure: int = 0,
         device: torch.device | str = "cpu",
         images: ImageSet | None = None,
         processes: Alone | None = None,
+        compiled: bool = False,
     ) -> None:
-        """`images`: the run's data, if it is open already."""
+        """`images`: the run's data, if it is open already. `measure`: steps between figures of quality; 0: none."""
         if every < 1:
             raise InvalidInput("every", f"{every} is out of range; it must be a whole number of at least 1")
         processes = processes or Alone()
@@ -87,11 +92,12 @@ class ImageTraining:
             raise InvalidInput(
                 "part", f"makes {run.gan.parts} parts of a batch, which {processes.world} processes cannot share evenly"
             )
-        self.run, self.every, self.at = run, every, 0
+        self.run, self.every, self.measure, self.at = run, every, measure, 0
         self.images = images if images is not None else open_images(run.data)
         self.draws = ImageDraws(self.images, run.seed, torch.device(device))
-        self.gan = ImageGan(run, self.draws, processes)
+        self.gan = ImageGan(run, self.draws, processes, compiled)
         self._event_steps = {event.step for event in run.events}
+        self._meter: QualityMeter | None = None
 
     def step(self) -> ImageSnapshot | None:
         """One D- and G-step; a snapshot where one is due."""
@@ -118,12 +124,19 @@ class ImageTraining:
             p=gan.ada.p if gan.pipe is not None else None,
             r_t=_rounded(gan.r_t),
             r_v=_rounded(self._r_v()),
+            quality=self.quality().to_dict() if self.measure and self.at % self.measure == 0 else None,
         )
 
     def change(self, path: str, value: object) -> None:
         """One more event of the run, in force from the next step on; a wrong one raises `InvalidInput`."""
         self.run = self.run.changed(self.at, path, value)
         self._event_steps = {event.step for event in self.run.events}
+
+    def quality(self, count: int = MEASURED) -> Quality:
+        """Figures of G's average against the data."""
+        if self._meter is None:
+            self._meter = QualityMeter(self.images)
+        return self._meter.measure(self.grid(count), self.run.seed)
 
     def grid(self, count: int = GRID) -> Tensor:
         """Pictures of G's average for latents that stay the same, [count, C, H, W] about in [-1, 1], on the CPU."""
