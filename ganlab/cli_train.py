@@ -17,6 +17,7 @@ import tyro
 
 from ganlab import run_images
 from ganlab.config import InvalidInput, replaced
+from ganlab.files import sha256_of
 from ganlab.presets import preset_run
 from ganlab.presets.images import image_preset, is_image_preset
 from ganlab.run import from_link
@@ -53,6 +54,9 @@ class Train:
     every: int = EVERY  # steps between measurements
     measure: int = 0  # images: steps between figures of quality (Fréchet distance, precision, recall); 0: none
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None  # decides initial weights and all random draws
+    start: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = (
+        None  # images: a generator whose weights G starts from; one for smaller images gives its blocks
+    )
     settings: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
@@ -95,6 +99,7 @@ class Train:
             device=device,
             processes=processes,
             compiled=self.compile,
+            start=self.start,
         )
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
@@ -134,6 +139,10 @@ class Train:
         run = self._named()
         if self.seed is not None:
             run = replaced(run, "seed", self.seed)
+        if self.start is not None:
+            if not isinstance(run, ImageRun):
+                raise InvalidInput("start", "is for image presets; name one, as stylegan2-64")
+            run = replaced(run, "start", sha256_of(self.start))
         for text in self.settings:
             path, equals, value = text.partition("=")
             if not equals:
@@ -248,7 +257,7 @@ def _device(name: str) -> torch.device:
 def _owners(run: AnyRun, path: str) -> list[str]:
     """What stands before the path of a setting."""
     if isinstance(run, ImageRun):
-        return [""] if path.startswith(("data.", "gan.")) else ["gan."]
+        return [""] if path.startswith(("data.", "gan.", "events")) else ["gan."]
     return [f"gans.{k}." for k in range(len(run.gans))]
 
 

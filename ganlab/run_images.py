@@ -101,6 +101,7 @@ class ImageRun(Config):
     gan: ImageGanConfig = knob(ImageGanConfig(), "The GAN")
     seed: int = knob(0, "Decides initial weights and all random draws", lo=0, hi=2**31 - 1)
     events: tuple[Event, ...] = knob((), "Changes made while it trained", longest=MOST_EVENTS)
+    start: str = knob("", "sha256 of the generator whose weights G starts from; empty: none", longest=64)
 
     def __post_init__(self) -> None:
         super().__post_init__()

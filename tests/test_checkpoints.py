@@ -1,32 +1,43 @@
 """The weights that ship: small, licensed, each with a card that tells the truth, and they give pictures."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ganlab import weights, zoo
+from ganlab.features.faces import load_classifier
 from ganlab.recipe import ClassShare, Recipe, Source
 from ganlab.synthesis import open_renderer
 
-FILES = sorted(zoo.SHIPPED_FOLDER.iterdir())
-MODELS = [path for path in FILES if path.suffix == ".safetensors"]
+FILES = sorted(path for path in zoo.SHIPPED_FOLDER.rglob("*") if path.is_file())
+MODELS = list(zoo.shipped().values())
+CLASSIFIERS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "features"]
 
 
 def test_nothing_else_lies_there() -> None:
     assert {path.suffix for path in FILES} <= {".safetensors", ".md"}
+    assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS}
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*MODELS, *CLASSIFIERS], ids=lambda path: path.stem)
 def test_each_has_a_card(path: Path) -> None:
     assert path.stat().st_size < 10_000_000
     card = path.with_suffix(".md").read_text(encoding="utf-8")
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
-    report = weights.inspect(path)
-    assert report.licence == "Apache-2.0" and "Apache-2.0" in card
+    licence = load_classifier(path).licence if path in CLASSIFIERS else weights.inspect(path).licence
+    assert licence == "Apache-2.0" and "Apache-2.0" in card
     for heading in ("Data", "Training", "Measured", "Limits"):
         assert f"## {heading}" in card, heading
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
+def test_the_card_of_a_classifier_says_what_its_file_says(path: Path) -> None:
+    card, about = path.with_suffix(".md").read_text(encoding="utf-8"), load_classifier(path).about
+    for name, score in about["scores"].items():
+        assert re.search(rf"\b{name} {100 * score:.1f}\b", card), name
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)

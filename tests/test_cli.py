@@ -10,12 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ganlab import __version__
 from ganlab.cli import main
+from ganlab.data.images import IMAGE_SETS
 from ganlab.data.toy2d import DENSITIES
 from ganlab.losses import LOSSES
 from ganlab.presets import run_names
+from ganlab.presets.images import image_run_names
 from ganlab.regularizers import REGULARIZERS
 from ganlab.run import GanConfig, Penalty, Run, to_link
 from ganlab.training.folder import HISTORY, RUN
@@ -47,11 +50,18 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["presets"]) == 0
     out = capsys.readouterr().out
     named = set(re.findall(r"^  (\S+)  ", out, re.MULTILINE))
-    assert named == {*run_names(), *LOSSES, *REGULARIZERS, *DENSITIES}
-    assert len(out.split("\n\n")) == 5
+    assert named == {*run_names(), *LOSSES, *REGULARIZERS, *DENSITIES, *image_run_names(), *IMAGE_SETS}
+    assert len(out.split("\n\n")) == 7
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
+    "image preset": (["--preset", "stylegan2-65"], "error: preset: ends with 65; resolutions are 16, 32"),
+    "image data": (["--preset", "dcgan-32", "--data", "nowhere"], "error: data: nowhere is neither a set (faces, "),
+    "image setting": (["--preset", "dcgan-32", "--set", "lr=1"], "error: gan.lr: there is no such setting"),
+    "data setting": (["--preset", "dcgan-32", "--set", "data.fit=x"], 'error: data.fit: "x" is not one of crop'),
+    "labels": (["--preset", "dcgan-32", "--labels", "shoes"], "error: labels: 'shoes' is not one of"),
+    "labels of points": (["--labels", "hat"], "error: images: and labels are for image presets"),
+    "device": (["--preset", "dcgan-32", "--device", "tpu"], "error: device: tpu is not here; here are cpu"),
     "preset": (["--preset", "toy-wgna"], "error: preset: there is no toy-wgna; did you mean"),
     "data": (["--data", "cube"], "error: data: there is no cube"),
     "data of a run": (["--run", to_link(Run()), "--data", "cube"], 'error: data.name: "cube" is not one of ring'),
@@ -100,7 +110,7 @@ def test_alarms_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("ganlab.cli.TELL", 0.0)
+    monkeypatch.setattr("ganlab.cli_train.TELL", 0.0)
     assert main(["train", *SMALL, "--steps", "30"]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"\r\x1b\[K 50 %  step 15 of 30, 0:0\d left", err)
@@ -169,3 +179,20 @@ def test_training_imports_no_app() -> None:
     code = "import sys, ganlab.cli; print([m for m in ('gradio', 'apps', 'open_clip') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout == "[]\n", result.stderr
+
+
+def test_images_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder of pictures is learned, left, and gone on with; the generator opens by its path."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(6):
+        Image.new("RGB", (40 + i, 30), (40 * i, 90, 120)).save(data / f"{i}.png")
+    (data / "broken.png").write_bytes(b"no picture")
+    small = ["--set", "channel_base=256", "--set", "channel_max=8", "--set", "batch=4", "--set", "z_dim=8"]
+    out = ["--out", str(tmp_path / "run"), "--every", "2", "--save-every", "2", "--device", "cpu"]
+    assert main(["train", "--preset", "dcgan-16", "--data", str(data), "--images", "16", *small, *out]) == 0
+    assert main(["train", "--resume", "--steps", "6", *out]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [[str(k), str(4 * k), "images"] for k in (2, 4, 6)]
+    assert main(["inspect", str(tmp_path / "run" / "generator-000000006.safetensors")]) == 0
+    assert "DCGAN" in capsys.readouterr().out

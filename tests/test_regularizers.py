@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.networks.mlp import MlpDiscriminator
-from ganlab.regularizers import REGULARIZERS, clip_weights, penalty
+from ganlab.regularizers import REGULARIZERS, clip_weights, path_lengths, penalty
 
 W = torch.tensor([3.0, 4.0])  # |W| = 5
 
@@ -107,3 +107,14 @@ def test_rows_are_complete(name: str) -> None:
     assert row.title and row.formula and row.paper and row.weight > 0 and math.isfinite(row.weight)
     assert (row.points is not None) + (row.weights is not None) + row.clips == 1
     assert (row.points is None) == (row.of_norm is None)
+
+
+def test_path_lengths_of_a_linear_generator() -> None:
+    """G(w) = A w for each of two layers: |A^T y| by layer, in the root mean square."""
+    torch.manual_seed(0)
+    a = torch.randn(2, 3 * 4 * 4, 5)
+    ws = torch.randn(6, 2, 5, requires_grad=True)
+    images = torch.einsum("lio,nlo->ni", a, ws).view(6, 3, 4, 4)
+    noise = torch.randn(6, 3, 4, 4)
+    want = torch.einsum("lio,ni->nlo", a, noise.flatten(1) / 4).square().sum(2).mean(1).sqrt()
+    torch.testing.assert_close(path_lengths(images, ws, noise), want)

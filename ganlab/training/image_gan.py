@@ -210,6 +210,25 @@ class ImageGan:
         self.D.train()
         return logits.float()[:, 0]
 
+    @torch.no_grad()
+    def take_over(self, weights: State) -> int:
+        """Starts G and its average from another generator's weights, as far as names and shapes agree.
+
+        Returns how many of the synthesis network do.
+
+        From a smaller one the blocks of its resolutions are taken, and the new ones' steps to colours begin at zero, so
+        that the picture is the smaller one enlarged (Karras et al. 2018, sec. 2, without the fading).
+        """
+        mine = self.G.state_dict()
+        same = {name: value for name, value in weights.items() if name in mine and mine[name].shape == value.shape}
+        for name, value in mine.items():
+            if name in same:
+                value.copy_(same[name])
+            elif name.endswith("torgb.weight") and same:
+                value.zero_()
+        self.ema.load_state_dict(mine)
+        return sum(name.startswith("synthesis.") for name in same)
+
     def state(self) -> State:
         """Everything that the next step depends on, but for the settings."""
         out: State = {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
@@ -288,7 +307,9 @@ class ImageGan:
         return images.float()
 
     def _note(self, what: str, value: Tensor) -> None:
-        self._local.setdefault(what, []).append(value)
+        values = self._local.setdefault(what, [])
+        values.append(value)
+        del values[: -self.config.parts * self.config.d_steps]  # those of a step, also where G does not learn
 
     def _shared(self) -> dict[str, Tensor]:
         """The means over parts and processes of what was noted in this step."""

@@ -83,8 +83,12 @@ class ImageTraining:
         images: ImageSet | None = None,
         processes: Alone | None = None,
         compiled: bool = False,
+        start: Path | None = None,
     ) -> None:
-        """`images`: the run's data, if it is open already. `measure`: steps between figures of quality; 0: none."""
+        """`images`: the run's data, if it is open already. `measure`: steps between figures of quality; 0: none.
+
+        `start`: the file that `run.start` is the sha256 of; needed at step 0 alone.
+        """
         if every < 1:
             raise InvalidInput("every", f"{every} is out of range; it must be a whole number of at least 1")
         processes = processes or Alone()
@@ -98,6 +102,15 @@ class ImageTraining:
         self.gan = ImageGan(run, self.draws, processes, compiled)
         self._event_steps = {event.step for event in run.events}
         self._meter: QualityMeter | None = None
+        if start is not None:
+            self._take_over(start)
+
+    def _take_over(self, path: Path) -> None:
+        if files.sha256_of(path) != self.run.start:
+            raise InvalidInput("start", f"{path.name} is not the file that this run starts from")
+        source = weights.load(path)
+        if not self.gan.take_over(source.state_dict()):
+            raise InvalidInput("start", f"{path.name} has no weights that fit these networks; check family and widths")
 
     def step(self) -> ImageSnapshot | None:
         """One D- and G-step; a snapshot where one is due."""

@@ -1,4 +1,4 @@
-"""Training the faces' classifier: it learns, is the same again, goes on after a stop, and leaves hidden things alone."""
+"""Training the faces' classifier: it learns, repeats itself, goes on after a stop, and hidden things cost nothing."""
 
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def test_heads_are_followed_where_they_are_moved() -> None:
     """A white disc on black, before and after: its centre and size change as `changed` says."""
     at = torch.linspace(-1, 1, 65)[:-1] + 1 / 64
     disc = ((at[None] - 0.1).square() + (at[:, None] + 0.2).square() < 0.16).float() * 2 - 1
-    images, moved = changed(disc.expand(18, 3, 64, 64).clone(), torch.Generator().manual_seed(0))
+    images, moved = changed(disc.expand(36, 3, 64, 64).clone(), torch.Generator().manual_seed(0))
     light = (images.mean(1) - images[:, :, 0, 0].mean(1)[:, None, None]).clamp(min=0.5) - 0.5
     mass = light.sum((1, 2))
     x, y = (light.sum(1) * at).sum(1) / mass, (light.sum(2) * at).sum(1) / mass

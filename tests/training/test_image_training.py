@@ -6,7 +6,6 @@ import math
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -192,27 +191,46 @@ def test_a_folder_goes_on_from_any_kill(tmp_path: Path) -> None:
     """SIGKILL at random moments, in the middle of saves too; then the same bytes as without."""
     run, rng = tmp_path / "run.json", random.Random(0)
     run.write_text(json.dumps(MIXED.to_dict(full=True)))
-
-    def command(name: str) -> list[str]:
-        options = ["--steps", "12", "--every", "2", "--save-every", "1", "--device", "cpu", "--resume"]
-        out = ["--out", str(tmp_path / name)]
-        return [sys.executable, "-m", "ganlab", "train", "--run", str(run), *options, *out]
-
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    options = ["--run", str(run), "--steps", "500", "--every", "1", "--save-every", "1", "--device", "cpu", "--resume"]
+    command = [sys.executable, "-m", "ganlab", "train", *options, "--out", str(tmp_path / "killed")]
     for _ in range(2):
-        process = subprocess.Popen(command("killed"), cwd=ROOT, stdout=subprocess.PIPE, env=env)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
         assert process.stdout
         process.stdout.readline()
-        time.sleep(rng.uniform(0, 0.4))
-        process.send_signal(signal.SIGKILL)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
         process.communicate()
+    reached = len((tmp_path / "killed" / HISTORY).read_bytes().splitlines())
     for name in ("killed", "whole"):
-        done = subprocess.run(command(name), cwd=ROOT, capture_output=True, text=True, env=env)
-        assert done.returncode == 0, done.stderr
+        trained(tmp_path / name, MIXED, reached + 3, save_every=1)
     killed, whole = contents(tmp_path / "killed"), contents(tmp_path / "whole")
     more = {name for name in killed if name not in whole}
     assert all(name.endswith(".damaged") for name in more), more  # a file whose checksum was not written yet
     assert all(killed[name] == whole[name] for name in whole)
+
+
+def test_two_processes_are_one_with_two_parts(tmp_path: Path) -> None:
+    """`accelerate launch` with gloo on the CPU: the same weights as one process that makes both parts."""
+    run = replace(MIXED, gan=replace(MIXED.gan, part=2))
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run.to_dict(full=True)))
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--module"]
+    options = ["--run", str(path), "--steps", "6", "--every", "3", "--save-every", "3", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, *launch, "ganlab", "train", *options, "--out", str(tmp_path / "two")],
+        cwd=ROOT, capture_output=True, text=True, timeout=110, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    trained(tmp_path / "one", run, 6, every=3, save_every=3)
+    one, two = (checkpoint.newest(tmp_path / name, lambda meta: True) for name in ("one", "two"))
+    assert one and two and one[1].keys() == two[1].keys()
+    for name, value in one[1].items():
+        torch.testing.assert_close(two[1][name], value, rtol=1e-5, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}")
+    told = [read_history(tmp_path / name / HISTORY, ImageSnapshot)[-1] for name in ("one", "two")]
+    assert told[0].d_loss == pytest.approx(told[1].d_loss, rel=1e-4) and told[0].p == told[1].p and told[0].p
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +382,23 @@ def test_quality_knows_faces_from_noise() -> None:
 def test_settings_on_the_command_line() -> None:
     run = replaced(replaced(image_preset("stylegan2-32"), "gan.lr_d", 1e-4), "data.mirror", False)
     assert run.gan.lr_d == 1e-4
+
+
+def test_a_generator_starts_from_another(tmp_path: Path) -> None:
+    """From the same network all is taken; from one for smaller images the blocks, and the picture stays the same."""
+    small = ImageTraining(of_family("stylegan2"))
+    for _ in range(2):
+        small.step()
+    path = tmp_path / "small.safetensors"
+    small.save_generator(path)
+    run = replace(small.run, start=hashlib.sha256(path.read_bytes()).hexdigest())
+    again = ImageTraining(run, start=path)
+    torch.testing.assert_close(again.grid(4), small.grid(4), rtol=1e-3, atol=1e-4)
+    grown = ImageTraining(replace(run, data=replace(run.data, resolution=64)), start=path)
+    halved = torch.nn.functional.avg_pool2d(grown.grid(4), 2)
+    assert float((halved - small.grid(4))[:, :, 4:-4, 4:-4].abs().mean()) < 0.1 * float(small.grid(4).std())
+    with pytest.raises(InvalidInput, match="is not the file that this run starts from"):
+        ImageTraining(small.run, start=path)
+    other = replace(run, gan=replace(run.gan, family="dcgan"))
+    with pytest.raises(InvalidInput, match="no weights that fit"):
+        ImageTraining(other, start=path)
