@@ -175,9 +175,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     precision = "bf16" if has_bf16(torch.device(args.device)) else "fp32"
-    print(
-        f"StyleGAN2, {args.width} channels, batch {args.batch}, {args.device}, torch {torch.__version__}, ours in {precision}"
-    )
+    kind = f"{args.device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    print(f"StyleGAN2, {args.width} channels, batch {args.batch}, {kind}, ours in {precision}")
     print("  px  plain im/s    ours im/s    ratio   losses of the later half, plain / ours")
     for size in args.sizes:
         compare(size, args)

@@ -1,15 +1,18 @@
 """The command `evaluate`: figures of a generator, as a table in Markdown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import numpy as np
+import torch
 import tyro
 
 from ganlab import zoo
 from ganlab.config import InvalidInput
+from ganlab.presets.images import image_data
 
+Rows = list[tuple[str, str]]
 SHEET_SIDE = 8  # pictures in a row and in a column of a contact sheet
 
 
@@ -18,7 +21,7 @@ class Evaluate:
     """Compare what a generator makes with real pictures: FD-faces, precision, recall, and the kinds of faces."""
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name of `ganlab zoo`
-    data: Literal["faces"] = "faces"  # what it was trained on
+    data: str = "faces"  # what it was trained on: a set, a folder, a .zip, or hub:user/set
     psi: tuple[float, ...] = (1.0,)  # truncations; 1 is none
     count: int = 10_000  # pictures made for each psi
     real: int = 10_000  # real pictures to compare with
@@ -30,7 +33,6 @@ class Evaluate:
     def main(self) -> int:
         """Prints the table."""
         from ganlab import weights  # slow to import, and other commands have no use for them
-        from ganlab.metrics.faces_report import reference, report
         from ganlab.synthesis.opening import best_device
 
         if min(self.count, self.real) < SHEET_SIDE**2 or not self.psi:
@@ -39,31 +41,53 @@ class Evaluate:
             raise InvalidInput("sheet", "the name of the picture must end with .png")
         path = Path(self.model)
         G = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
-        classes = G.about.get("classes")  # type: ignore[union-attr, operator]
-        names = [str(name) for name in classes] if isinstance(classes, list) else []
-        real = reference(self.real, int(G.img_resolution))  # type: ignore[arg-type]
-        reports = [report(G, psi, self.count, real, names, self.seed) for psi in self.psi]
-        print(f"{path.stem}: {self.count:,} pictures and {self.real:,} real ones, seed {self.seed}\n")
+        columns = self._of_faces(G) if self.data == "faces" else self._of_images(G)
+        print(f"{path.stem}: {self.count:,} pictures and at most {self.real:,} real ones, seed {self.seed}\n")
         print("| | " + " | ".join(f"psi {psi:g}" for psi in self.psi) + " |")
         print("|---" * (len(self.psi) + 1) + "|")
-        for rows in zip(*(found.rows() for found in reports), strict=True):
+        for rows in zip(*columns, strict=True):
             print(f"| {rows[0][0]} | " + " | ".join(text for _, text in rows) + " |")
-        if reports[0].warning:
-            print(f"\n{reports[0].warning}")
         if self.sheet is not None:
             self._write_sheet(G, self.sheet)
         return 0
 
-    def _write_sheet(self, G: object, path: Path) -> None:
+    def _of_faces(self, G: Any) -> list[Rows]:
+        """A column for each psi, on the features of the faces' classifier."""
+        from ganlab.metrics.faces_report import reference, report
+
+        classes = G.about.get("classes")
+        names = [str(name) for name in classes] if isinstance(classes, list) else []
+        real = reference(self.real, int(G.img_resolution))
+        reports = [report(G, psi, self.count, real, names, self.seed) for psi in self.psi]
+        return [[*found.rows(), *([("note", found.warning)] if found.warning else [])] for found in reports]
+
+    def _of_images(self, G: Any) -> list[Rows]:
+        """A column for each psi, on the features that `training.quality` has for such data."""
+        from ganlab.data.images import open_images
+        from ganlab.metrics.faces_report import pictures_of
+        from ganlab.training.quality import QualityMeter
+
+        classes = int(getattr(G, "c_dim", 0))
+        data = image_data(self.data, int(G.img_resolution), "class" if classes else "")
+        meter = QualityMeter(open_images(replace(data, grey=G.img_channels == 1)), self.real)
+        columns: list[Rows] = []
+        for psi in self.psi:
+            images, asked = map(torch.cat, zip(*pictures_of(G, self.count, psi, self.seed)))
+            found = meter.measure(images.float() / 127.5 - 1, self.seed)
+            rows = [(f"FD-{found.name}", str(found.fd)), ("precision", str(found.precision))]
+            rows.append(("recall", str(found.recall)))
+            if classes:
+                rows.append(("class as asked", f"{meter.class_accuracy(images, asked):.1%} (5 nearest real images)"))
+            columns.append([*rows, *([("note", found.warning)] if found.warning else [])])
+        return columns
+
+    def _write_sheet(self, G: Any, path: Path) -> None:
         from ganlab.files import write_atomic
         from ganlab.metrics.faces_report import pictures_of
         from ganlab.render.pictures import png
+        from ganlab.render.sheet import sheet
 
-        tall = []
-        for psi in self.psi:
-            images = next(pictures_of(G, SHEET_SIDE**2, psi, self.seed))[0].numpy()  # type: ignore[arg-type]
-            _, c, h, w = images.shape
-            cells = images.reshape(SHEET_SIDE, SHEET_SIDE, c, h, w).transpose(0, 3, 1, 4, 2)
-            tall.append(cells.reshape(SHEET_SIDE * h, SHEET_SIDE * w, c))
+        parts = (next(pictures_of(G, SHEET_SIDE**2, psi, self.seed))[0] for psi in self.psi)
+        tall = [sheet(part.float() / 127.5 - 1, SHEET_SIDE) for part in parts]
         write_atomic(path, png(np.concatenate(tall, 1)))
         print(f"\n{path}")

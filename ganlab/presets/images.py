@@ -160,7 +160,7 @@ def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageR
     if row.data is not None and data is None:
         images = replace(row.data, resolution=side, labels=labels)
     else:
-        images = _data(data or "faces", side, labels)
+        images = image_data(data or "faces", side, labels)
     return ImageRun(images, row.gan)
 
 
@@ -170,7 +170,8 @@ def _divided(name: str) -> tuple[str, int]:
     return (key, int(end)) if key and end.isdecimal() and len(end) < 6 else (name.replace("_", "-"), 0)
 
 
-def _data(data: str, resolution: int, labels: str) -> ImageData:
+def image_data(data: str, resolution: int, labels: str = "") -> ImageData:
+    """The images that a name (faces, mnist, ...), a path or hub:user/set stands for."""
     if data in IMAGE_SETS and data not in ("folder", "hub"):
         return ImageData(data, resolution=resolution, labels=labels)
     if data.startswith(HUB):

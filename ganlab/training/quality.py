@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageSet
 from ganlab.features.faces import features_of, load_classifier
 from ganlab.features.pyramid import pyramid_features
+from ganlab.metrics.attributes import conditional_accuracy
 from ganlab.metrics.bootstrap import Interval, interval, intervals
 from ganlab.metrics.frechet import few, frechet_distance
 from ganlab.metrics.manifold import precision_recall
@@ -48,12 +49,13 @@ class Quality:
 class QualityMeter:
     """Holds the features of a set of images; `measure` compares a training's fakes with them."""
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: ImageSet, real: int = REAL) -> None:
+        """`real`: images of the data that are looked at, at most."""
         self.images = images
         self.name = "faces" if images.config.name == "faces" else "pyramid"
         self._features, self._small = FEATURES[self.name]
-        count = min(REAL, len(images.train))
-        self._pictures = images.train.get(range(count))[0]
+        count = min(real, len(images.train))
+        self._pictures, self._targets = images.train.get(_spread(images, count))
         self._near = self._features(self._pictures)  # for distances between pictures
         self._real = self._small(self._pictures)  # for statistics
         self._held = None if images.valid is None else self._features(images.valid.get(range(_most(images)))[0])
@@ -72,10 +74,24 @@ class QualityMeter:
         warning = few(min(len(small), len(self._real)), small.shape[1])
         return Quality(self.name, len(fakes), fd, precision, recall, copies, warning)
 
+    def class_accuracy(self, pictures: Pictures, asked: Int[Tensor, " n"], k: int = 5) -> float:
+        """Share of generated pictures whose k nearest images of the data are mostly of the class that was asked for."""
+        rows = nearest_neighbours(self._features(pictures), self._near, k).rows
+        return conditional_accuracy(self._targets[rows].mode(1).values, asked)
+
     def nearest(self, fakes: Float[Tensor, "n c h w"]) -> tuple[Pictures, Float[Tensor, " n"]]:
         """The training image that is nearest to each fake, and its distance."""
         found = nearest_neighbours(self._features(to_bytes(fakes)), self._near)
         return self._pictures[found.rows[:, 0]], found.distance[:, 0]
+
+
+def _spread(images: ImageSet, count: int) -> range:
+    """`count` images from all over a set, whose classes may come one after the other."""
+    return (
+        range(count)
+        if images.train.endless
+        else range(0, len(images.train) // count * count, len(images.train) // count)
+    )
 
 
 def to_bytes(images: Float[Tensor, "n c h w"]) -> Pictures:
