@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +193,13 @@ class ImageTraining:
 
     def save_generator(self, path: Path) -> None:
         """G's average as safetensors, with its settings, data and licence in the header."""
+        data = replace(self.run.data, path=Path(self.run.data.path).name)  # folders are nobody else's business
         about = {
             "title": f"{self.gan.family.title}, {self.images.title}, {self.at * self.gan.config.batch:,} images",
             "data": self.images.title,
             "classes": list(self.images.classes),
             "images": self.at * self.gan.config.batch,
-            "run": self.run.to_dict(),
+            "run": replace(self.run, data=data).to_dict(),
         }
         weights.save(path, self.gan.ema, licence=self.images.licence, about=about, config=self.gan.g_arguments)
 
