@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, toy_lab, truncation_lab
+from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, toy_lab, train_lab, truncation_lab
 from apps.serve import launch
 
 
@@ -127,6 +127,21 @@ def _grain() -> str:
     return "".join(dots)
 
 
+def _growth() -> str:
+    """A face that comes out of noise."""
+    out = []
+    for i in range(4):
+        x, t = 26 + 50 * i, i / 3
+        out.append(f'<circle cx="{x}" cy="45" r="19" fill="#d58a4a" opacity="{t:.2f}"/>')
+        for k in range(60):
+            dx, dy = (k * 37) % 38 - 19, (k * 23) % 38 - 19
+            out.append(f'<rect x="{x + dx}" y="{45 + dy}" width="3" height="3" fill="#6b7280" opacity="{1 - t:.2f}"/>')
+        face = f'<circle cx="{x - 6}" cy="41" r="2.4"/><circle cx="{x + 6}" cy="41" r="2.4"/>'
+        mouth = f'<path d="M{x - 7} 51q7 7 14 0" stroke="#fff" stroke-width="2" fill="none"/>'
+        out.append(f'<g fill="#fff" opacity="{t * t:.2f}">{face}{mouth}</g>')
+    return "".join(out)
+
+
 IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE)
 ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain}
 
@@ -153,6 +168,14 @@ LABS = (
         "The smallest GAN there is: two numbers. See why training circles, runs away, or comes home.",
         _walks(),
         dirac_lab.contents,
+    ),
+    Lab(
+        train_lab.TITLE,
+        "train",
+        "Train an image GAN on your own pictures, live: watch the samples grow, see what D sees, whether it memorises, "
+        "fork, and open the result in the image labs.",
+        _growth(),
+        train_lab.contents,
     ),
     *(_image_lab(page) for page in IMAGE_LABS),
 )

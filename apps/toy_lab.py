@@ -73,12 +73,12 @@ def script() -> str:
 
 def schema() -> dict[str, Any]:
     """What the page builds its menus and forms from: the same tables that the library and the command line read."""
-    gan = [field for field in _fields(GanConfig) if field["group"] and field["name"] != "penalties"]
+    gan = [field for field in fields_of(GanConfig) if field["group"] and field["name"] != "penalties"]
     return {
         "gan": gan,
         "groups": list(dict.fromkeys(field["group"] for field in gan)),
-        "penalty": {field["name"]: field for field in _fields(Penalty)},
-        "data": {f["name"]: f for f in _fields(DataConfig) if f["name"] in ("modes", "radius", "sigma", "theta")},
+        "penalty": {field["name"]: field for field in fields_of(Penalty)},
+        "data": {f["name"]: f for f in fields_of(DataConfig) if f["name"] in ("modes", "radius", "sigma", "theta")},
         "densities": {
             name: {
                 "title": row.title,
@@ -99,7 +99,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _fields(config: type[Config]) -> list[dict[str, Any]]:
+def fields_of(config: type[Config]) -> list[dict[str, Any]]:
     """Every field of a config class as a form needs it."""
     out = []
     for field in dataclasses.fields(config):

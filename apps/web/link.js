@@ -13,16 +13,17 @@ function openSections(header, buffer, at) {
 }
 
 class Link {
-  constructor(query, on) {
+  constructor(query, on, lab = "toy") {
     this.query = query; // room and key to come back to, or a room to watch
-    this.on = on; // message(object), frame(header, sections), file(header, blob), status(text)
+    this.on = on; // message(object), frame(header, sections, data, at), file(header, blob), status(text)
+    this.lab = lab; // whose routes
     this.closed = false;
     this.tries = 0;
     this.open();
   }
 
   open() {
-    const url = serverUrl("toy/socket");
+    const url = serverUrl(this.lab + "/socket");
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     for (const [name, value] of Object.entries(this.query)) if (value) url.searchParams.set(name, value);
     let heard = false;
@@ -59,7 +60,7 @@ class Link {
     let failures = 0;
     while (!this.closed) {
       try {
-        const url = serverUrl("toy/poll");
+        const url = serverUrl(this.lab + "/poll");
         for (const [name, value] of Object.entries(this.query)) if (value) url.searchParams.set(name, value);
         if (this.viewer) url.searchParams.set("viewer", this.viewer);
         const answer = await fetch(url, { cache: "no-store" });
@@ -97,7 +98,7 @@ class Link {
       return this.on.message(message);
     }
     const [header, at] = openMessage(data);
-    if (header.type === "frame") this.on.frame(header, openSections(header, data, at));
+    if (header.type === "frame") this.on.frame(header, openSections(header, data, at), data, at);
     else this.on.file(header, new Blob([data.slice(at)], { type: header.kind }));
   }
 
@@ -110,7 +111,7 @@ class Link {
     const text = JSON.stringify(command);
     if (this.socket && this.socket.readyState === 1) return this.socket.send(text);
     if (this.polling && this.viewer) {
-      const url = serverUrl("toy/send");
+      const url = serverUrl(this.lab + "/send");
       url.search = new URLSearchParams({ ...this.query, viewer: this.viewer });
       const post = () => fetch(url, { method: "POST", body: text });
       // one after the other: commands must arrive in order

@@ -31,6 +31,9 @@ class MixingPanel {
     );
     const grid = make("section");
     grid.append(make("h2", "", "Rows × columns: click a cell to take it"));
+    this.nothing = make("p", "studio-empty", "This model has no styles: one latent feeds the whole network, so there are no layers to mix. Choose a StyleGAN.");
+    this.nothing.hidden = true;
+    grid.append(this.nothing);
     this.tiles = new Tiles(studio, grid.appendChild(make("div", "studio-mixing")), 5);
     bench.append(grid);
   }
@@ -46,6 +49,7 @@ class MixingPanel {
 
   facts(facts) {
     if (this.untouched) this.begin(facts);
+    this.nothing.hidden = facts.num_ws > 1;
     this.toggles.facts(facts);
     const most = facts.num_ws;
     const coarse = facts.rows.filter((row) => row.band === "coarse").map((row) => row.row);

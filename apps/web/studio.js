@@ -62,7 +62,7 @@ class Studio {
 
   menu(models) {
     this.models = models;
-    const kinds = { shipped: "Shipped", local: "From the folder", uploaded: "Opened here", zoo: "To download" };
+    const kinds = { shipped: "Shipped", local: "From the folder", trained: "Trained here", uploaded: "Opened here", zoo: "To download" };
     const list = this.find("model");
     list.replaceChildren();
     for (const [kind, title] of Object.entries(kinds)) {
@@ -95,6 +95,7 @@ class Studio {
       this.facts = facts;
       this.line.model = facts.name;
       if (![...this.find("model").options].some((option) => option.value === facts.name)) this.menu((await this.line.ask({ do: "models" }).answer)[0].models);
+      if (![...this.find("model").options].some((option) => option.value === facts.name)) this.find("model").append(new Option(facts.title, facts.name)); // a public server lists no trained ones
       this.find("model").value = facts.name;
       this.find("lock-classes").hidden = !facts.c_dim;
       this.layers.facts(facts);

@@ -56,6 +56,14 @@ class Workers:
         self._memory = memory
         self._workers: dict[str, Worker] = {}
         self._lock = threading.Lock()
+        catalogue.on_drop = self.drop
+
+    def drop(self, name: str) -> None:
+        """Ends the thread of a model that is no longer there."""
+        with self._lock:
+            worker = self._workers.pop(name, None)
+        if worker is not None:
+            worker.end()
 
     def worker(self, name: str) -> Worker:
         """The thread that paints with this model."""

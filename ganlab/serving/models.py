@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from ganlab.recipe import Recipe
 
 MOST_LOADED = 3 << 30  # bytes of model files that stay loaded
 MOST_UPLOADED = 8 << 30  # bytes on the disk of models that visitors opened
+MOST_TRAINED = 60  # models of the training lab at a time
 SAFE = (".safetensors",)  # what a public server opens
 FOREIGN = (".pkl", ".pt", ".pth")  # official and rosinality's checkpoints, read as data by `ganlab.pickles`
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
@@ -48,7 +50,7 @@ class Model(NamedTuple):
 
     name: str
     title: str
-    kind: str  # shipped, local, uploaded, zoo
+    kind: str  # shipped, local, uploaded, trained, zoo
     path: Path | None  # None: not on this machine yet
     text: str = ""  # data, licence, size
 
@@ -67,6 +69,7 @@ class Catalogue:
         self._load, self._folder, self._shipped = load, folder, shipped
         self._loaded: OrderedDict[str, tuple[Painter, int]] = OrderedDict()
         self._uploaded: dict[str, Model] = {}
+        self.on_drop: Callable[[str], None] = lambda name: None  # hears of models that are no longer there
         self._uploads = tempfile.TemporaryDirectory(prefix="ganlab-models-", ignore_cleanup_errors=True)
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
@@ -80,8 +83,9 @@ class Catalogue:
 
     def menu(self) -> list[dict[str, Any]]:
         """The rows as a page shows them, shipped ones first."""
-        order = ("shipped", "local", "uploaded", "zoo")
-        rows = sorted(self.models().values(), key=lambda row: (order.index(row.kind), row.name))
+        order = ("shipped", "local", "trained", "uploaded", "zoo")
+        shown = [row for row in self.models().values() if not (self.public and row.kind == "trained")]  # not others'
+        rows = sorted(shown, key=lambda row: (order.index(row.kind), row.name))
         return [{**row._asdict(), "path": None, "ready": row.path is not None} for row in rows]
 
     def find(self, name: str) -> Model:
@@ -148,6 +152,31 @@ class Catalogue:
             target.unlink(missing_ok=True)
             raise
         return name
+
+    def adopt(self, path: Path, title: str) -> str:
+        """Copies in a generator that was trained on this server; its name, which nobody can guess."""
+        name = f"trained-{secrets.token_urlsafe(9)}"
+        target = Path(self._uploads.name) / f"{name}.safetensors"
+        with self._lock:
+            if sum(row.kind == "trained" for row in self._uploaded.values()) >= MOST_TRAINED:
+                raise InvalidInput("model", "finds no room: too many trained ones are open; try again later")
+            self._uploaded[name] = Model(name, title, "trained", target, "trained here")
+        try:
+            shutil.copyfile(path, target)
+            self.load(name)
+        except BaseException:
+            self.drop(name)
+            raise
+        return name
+
+    def drop(self, name: str) -> None:
+        """Forgets a model that was taken in."""
+        with self._lock:
+            row = self._uploaded.pop(name, None)
+            self._loaded.pop(name, None)
+        if row is not None and row.path is not None:
+            row.path.unlink(missing_ok=True)
+            self.on_drop(name)
 
 
 def _files(folder: Path, kind: str, suffixes: tuple[str, ...]) -> list[Model]:

@@ -47,6 +47,7 @@ class Worker:
         self._lock = threading.Lock()
         self._signal = threading.Semaphore(0)
         self._milliseconds = 0.0  # of a full picture, lately
+        self._over = False
         threading.Thread(target=self._run, daemon=True).start()
 
     def want(self, viewer: str, wanted: Wanted) -> None:
@@ -78,6 +79,11 @@ class Worker:
 
         return both
 
+    def end(self) -> None:
+        """Lets the thread end; what waits fails with a sentence."""
+        self._over = True
+        self._signal.release()
+
     def forget(self, viewer: str) -> None:
         """Gives back the memory of a viewer who looks at another model now."""
         with self._lock:
@@ -92,6 +98,9 @@ class Worker:
     def _run(self) -> None:
         while True:
             self._signal.acquire()
+            if self._over:
+                self._fail(InvalidInput("model", "is no longer on this server; choose another one"))
+                return
             if not self._live and self._queue.empty() and self._long.empty():
                 continue  # done already, inside a long work
             try:

@@ -15,8 +15,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ganlab.run import Run
+from ganlab.run_images import ImageRun
 from ganlab.serving import trainer
-from ganlab.serving.limits import Limits
+from ganlab.serving.limits import ImageLimits, Limits
 from ganlab.serving.trainer import ADDRESS, EVERYONE
 
 MOST_TEXTS = 400  # messages that may wait for a viewer before it is let go
@@ -27,10 +28,10 @@ STOP_WITHIN = 1.0  # seconds before a trainer that does not end is killed
 
 # A fork server has torch loaded once: a trainer starts in some 10 ms and shares its memory. Windows has none.
 if sys.platform == "win32":
-    _context = multiprocessing.get_context("spawn")
+    CONTEXT = multiprocessing.get_context("spawn")
 else:
-    _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["ganlab.serving.trainer"])
+    CONTEXT = multiprocessing.get_context("forkserver")
+    CONTEXT.set_forkserver_preload(["ganlab.serving.trainer", "ganlab.serving.image_trainer"])
 
 
 def warm_up() -> None:
@@ -75,7 +76,7 @@ class Viewer:
 class Room:
     """One run, its trainer, its viewers. Who holds `key` may command; all others watch."""
 
-    def __init__(self, run: Run, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, run: Run | ImageRun, limits: Limits | ImageLimits, loop: asyncio.AbstractEventLoop) -> None:
         self.id, self.key = secrets.token_urlsafe(9), secrets.token_urlsafe(18)
         self.limits, self.loop = limits, loop
         self.viewers: set[Viewer] = set()
@@ -94,14 +95,18 @@ class Room:
 
     def start(self) -> None:
         """Starts the trainer. Takes some 10 ms; call it in a thread."""
-        ours, theirs = _context.Pipe()
-        process = _context.Process(target=trainer.main, args=(theirs, self.run, self.limits), daemon=True)
+        ours, theirs = CONTEXT.Pipe()
+        process = self._process_for(theirs)
         process.start()
         theirs.close()
         mail: queue.Queue[bytes | None] = queue.Queue()
         self._pipe, self._process, self._mail, self._wanted = ours, process, mail, False
         threading.Thread(target=self._read, args=(ours,), daemon=True).start()
         threading.Thread(target=_write, args=(ours, mail), daemon=True).start()
+
+    def _process_for(self, pipe: Connection) -> multiprocessing.process.BaseProcess:
+        """The trainer that is to serve this room at the other end of a pipe; not started yet."""
+        return CONTEXT.Process(target=trainer.main, args=(pipe, self.run, self.limits), daemon=True)
 
     def stop(self) -> None:
         """Ends the trainer; the room stays."""

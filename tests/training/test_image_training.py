@@ -187,13 +187,14 @@ def _same_latents(training: ImageTraining) -> None:
     draws.latents = latents  # type: ignore[method-assign]
 
 
-def test_a_folder_goes_on_from_any_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_a_folder_goes_on_from_any_kill(kills: int, tmp_path: Path) -> None:
     """SIGKILL at random moments, in the middle of saves too; then the same bytes as without."""
     run, rng = tmp_path / "run.json", random.Random(0)
     run.write_text(json.dumps(MIXED.to_dict(full=True)))
     options = ["--run", str(run), "--steps", "500", "--every", "1", "--save-every", "1", "--device", "cpu", "--resume"]
     command = [sys.executable, "-m", "ganlab", "train", *options, "--out", str(tmp_path / "killed")]
-    for _ in range(2):
+    for _ in range(kills):
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
         )
@@ -243,7 +244,7 @@ def two_saves(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_checkpoint_is_set_aside(two_saves: Path, damage: str, tmp_path: Path) -> None:
     rng = random.Random(1)
-    for _ in range(8):
+    for _ in range(25):
         folder = tmp_path / "x"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(two_saves, folder)
