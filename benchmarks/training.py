@@ -25,9 +25,9 @@ from torch import Tensor
 
 from ganlab.data.images import open_images
 from ganlab.networks import stylegan2
+from ganlab.nn.precision import has_bf16
 from ganlab.nn.resample import upfirdn2d
 from ganlab.presets.images import image_preset
-from ganlab.training.image_gan import has_bf16
 from ganlab.training.image_loop import ImageTraining
 
 TURN = 16  # steps: every regularizer falls due equally often in each

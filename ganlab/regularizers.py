@@ -49,6 +49,7 @@ def penalty(
     assert row.points and row.of_norm
     return row.of_norm(gradient_norm(d, row.points(real, fake, mix, noise))).mean()
 
+
 def path_lengths(
     images: Float[Tensor, "n c h w"], ws: Float[Tensor, "n num_ws w_dim"], noise: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, " n"]:

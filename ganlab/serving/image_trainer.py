@@ -232,9 +232,7 @@ class Work:
         """Fréchet distance, precision, recall and copying; of data that is too small, why there are none."""
         since, step = time.monotonic(), self.training.at
         try:
-            self.fakes = self.fakes or (
-                FAKES if self.shown < SLOW_GRID else FEWER
-            )  # stays: comparable
+            self.fakes = self.fakes or (FAKES if self.shown < SLOW_GRID else FEWER)  # stays: comparable
             found = self.meter.measure(self.training.grid(self.fakes), self.training.run.seed)
             self.say("quality", branch=self.branch, step=step, quality=found.to_dict())
             self.quality.done(since)

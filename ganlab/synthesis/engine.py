@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganlab.networks.stylegan2 import HALF, SynthesisBlock, SynthesisLayer, SynthesisNetwork
+from ganlab.nn.precision import has_bf16
 from ganlab.synthesis.kernels import Direct, Up, as_2d
 from ganlab.synthesis.steps import NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
@@ -33,9 +34,12 @@ class Engine(Steps["ConvStep | RgbStep"]):
         self, synthesis: SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
     ) -> None:
         """`precision` of the convolutions, the rest is float32: "fp32", "bf16", or "fp16", which takes half precision
-        in those blocks where the model declares it, as the official code does on a GPU.
+        in those blocks where the model declares it, as the official code does on a GPU. A CPU that is not made for
+        bf16 computes in fp32.
         """
         super().__init__(synthesis.num_ws, device)
+        if precision == "bf16" and self.device.type == "cpu" and not has_bf16(self.device):
+            precision = "fp32"
         self.synthesis, self.precision = synthesis, precision
         for block in synthesis.blocks():
             self._add_block(block)

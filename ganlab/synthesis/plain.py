@@ -102,9 +102,7 @@ class _Colours:
 class StagedEngine(Steps[Maker]):
     """Generators without styles: w enters at 4 x 4 alone, so every change of it starts there. They take no noise."""
 
-    def __init__(
-        self, synthesis: StagedSynthesis, precision: str = "fp32", device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, synthesis: StagedSynthesis, precision: str = "fp32", device: torch.device | str = "cpu") -> None:
         super().__init__(1, device)
         for k, (side, channels) in enumerate(zip(synthesis.resolutions, synthesis.channels)):
             step = Step(f"{side}x{side} block", "conv", side, None if k else 0, None, channels)

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from ganlab.augment.ada import AdaController, AdaPipe
 from ganlab.augment.diffaugment import diff_augment
 from ganlab.networks.table import TRAINABLE
+from ganlab.nn.precision import has_bf16
 from ganlab.regularizers import path_lengths
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training.draws import seed_of
@@ -320,14 +320,6 @@ class ImageGan:
         flat = self.processes.mean(torch.cat([value.flatten() for value in means.values()]))
         pieces = flat.split([value.numel() for value in means.values()])
         return {what: piece.view_as(value) for (what, value), piece in zip(means.items(), pieces)}
-
-
-@functools.cache
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 faster than float32; a CPU without AVX-512 is a hundred times slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 MOMENTS = (("m", "exp_avg"), ("v", "exp_avg_sq"))
