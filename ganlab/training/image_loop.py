@@ -199,7 +199,7 @@ class ImageTraining:
             "data": self.images.title,
             "classes": list(self.images.classes),
             "images": self.at * self.gan.config.batch,
-            "run": replace(self.run, data=data).to_dict(),
+            "run": replace(self.run, data=data).to_dict(full=True),
         }
         weights.save(path, self.gan.ema, licence=self.images.licence, about=about, config=self.gan.g_arguments)
 
