@@ -84,7 +84,7 @@ class TrainServer(RoomServer):
         try:
             if wish.get("data") == "folder" and not wish.get("run") and uploaded is None:
                 raise InvalidInput("images", "are missing: choose some of your own first, at least two")
-            run = chosen(wish, self.limits, uploaded.count if uploaded else None)
+            run = await asyncio.to_thread(chosen, wish, self.limits, uploaded.count if uploaded else None)
             room = self.rooms.open(run, uploaded if run.data.name == "folder" else None)
         except InvalidInput as error:
             return JSONResponse({"error": sentence(error)})

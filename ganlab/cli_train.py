@@ -101,6 +101,7 @@ class Train:
             compiled=self.compile,
             start=self.start,
         )
+        run = _shared_out(run, processes.world)
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
         return self._followed(run, make, stop, steps, 1, processes)
@@ -136,6 +137,8 @@ class Train:
         """The run that the options describe."""
         if self.run is not None and self.preset is not None:
             raise InvalidInput("run", "cannot stand beside --preset; choose one")
+        if self.run is not None and self.labels:
+            raise InvalidInput("labels", "are part of this run; change them with --set data.labels=...")
         run = self._named()
         if self.seed is not None:
             run = replaced(run, "seed", self.seed)
@@ -195,6 +198,8 @@ class Screen:
         self.first, self.steps, self.stop = training.at, steps, stop
         self.start = self.told = time.monotonic()
         self.live = sys.stderr.isatty() and not processes.rank
+        if processes.world > 1 and not processes.rank:
+            print(f"{processes.world} processes share each batch", flush=True)
 
     def tick(self, step: int) -> bool:
         """Called after each step; whether to end."""
@@ -252,6 +257,13 @@ def _device(name: str) -> torch.device:
         raise InvalidInput("device", f"{name[:40]} is not here; here are {', '.join(k for k, v in there.items() if v)}")
     torch.backends.cudnn.benchmark = True  # shapes stay the same
     return torch.device(name)
+
+
+def _shared_out(run: AnyRun | None, world: int) -> AnyRun | None:
+    """The run with a part of each batch for each process, where it says nothing of parts."""
+    if not isinstance(run, ImageRun) or world == 1 or run.gan.part or run.gan.batch % world:
+        return run
+    return replaced(run, "gan.part", run.gan.batch // world)
 
 
 def _owners(run: AnyRun, path: str) -> list[str]:

@@ -1,5 +1,7 @@
 """An ImageRun: everything that decides the training of one GAN on images, as one JSON object."""
 
+import functools
+import json
 from dataclasses import dataclass, replace
 
 from ganlab import config
@@ -12,6 +14,8 @@ from ganlab.networks.table import TRAINABLE, Shape
 from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
+MOST_WEIGHTS = 200_000_000  # of a network, about
+MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
 IMAGE_LOSSES = tuple(name for name, row in LOSSES.items() if not row.energy)  # D is no autoencoder here
 
 
@@ -111,8 +115,7 @@ class ImageRun(Config):
             raise InvalidInput("data.labels", f"{self.gan.family} knows no classes; leave labels empty")
         if self.gan.channel_base < self.data.resolution:
             raise InvalidInput("gan.channel_base", f"must be at least the resolution, {self.data.resolution}")
-        if self.gan.augment == "ada" and self.gan.ada.hue and self.data.grey:
-            raise InvalidInput("gan.ada", "turns the hue, which grey images have not; set ada.hue to 0")
+        self._check_size()
         self.gan_at(MOST_STEPS)  # every event must apply
 
     def gan_at(self, step: int) -> ImageGanConfig:
@@ -124,10 +127,21 @@ class ImageRun(Config):
             if not is_live(event.path):
                 raise InvalidInput(f"events.{i}.path", f"{event.path[:60]} cannot change while a GAN trains")
             try:
-                gan = replaced(gan, event.path, event.value)
+                gan = _with(gan, event.path, json.dumps(event.value))
             except InvalidInput as error:
                 raise error.under(f"events.{i}") from None
         return gan
+
+    def images_at(self, step: int) -> int:
+        """Images that D has seen, real ones, once `step` steps are made."""
+        total, since, d_steps = 0, 0, self.gan.d_steps
+        for event in self.events:
+            if event.step >= step:
+                break
+            if event.path == "d_steps":
+                total += (event.step - since) * d_steps
+                since, d_steps = event.step, int(event.value)
+        return (total + (step - since) * d_steps) * self.gan.batch
 
     def changed(self, step: int, path: str, value: object) -> "ImageRun":
         """This run with one more event; events after `step` are dropped (a fork)."""
@@ -139,11 +153,29 @@ class ImageRun(Config):
         """This run without the events after `step`."""
         return replace(self, events=tuple(e for e in self.events if e.step <= step))
 
+    def _check_size(self) -> None:
+        """Refuses what would not fit into any machine's memory; sizes are of the widest families, about."""
+        g, sides = self.gan, [2**k for k in range(2, self.data.resolution.bit_length())]
+        channels = [min(g.channel_base // side, g.channel_max) for side in sides]
+        weights = sum(18 * c * c for c in channels) + g.mapping_layers * g.w_dim**2
+        numbers = (g.part or g.batch) * sum(4 * c * side * side for c, side in zip(channels, sides))
+        if weights > MOST_WEIGHTS or numbers > MOST_NUMBERS:
+            raise InvalidInput(
+                "gan",
+                f"would need about {4 * (numbers + 8 * weights) / 2**30:,.0f} GB; lower batch, part or channel_max",
+            )
+
     def shape(self, classes: int) -> Shape:
         """What the networks are built for."""
         g, data = self.gan, self.data
         widths = g.channel_base, g.channel_max
         return Shape(data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths)
+
+
+@functools.lru_cache(maxsize=4096)
+def _with(gan: ImageGanConfig, path: str, value: str) -> ImageGanConfig:
+    """`replaced`, remembered: a run with hundreds of events is checked again with each new one."""
+    return replaced(gan, path, json.loads(value))
 
 
 def is_live(path: str) -> bool:

@@ -27,7 +27,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         inner = channels * expansion
         self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
-        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, groups=max(1, inner // group_size), bias=False)
+        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, groups=_groups(inner, group_size), bias=False)
         self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
         self.bias1 = nn.Parameter(torch.zeros(inner))
         self.bias2 = nn.Parameter(torch.zeros(inner))
@@ -150,6 +150,11 @@ class Discriminator(nn.Module):
         if c is None:
             raise ValueError(f"this model is conditional: c must be class labels [N, {self.c_dim}]")
         return (logits * c).sum(1, keepdim=True)
+
+
+def _groups(channels: int, size: int) -> int:
+    """As many groups of at least `size` channels as divide them evenly."""
+    return next(groups for groups in range(max(1, channels // size), 0, -1) if channels % groups == 0)
 
 
 def _active(x: Tensor, bias: Tensor) -> Tensor:

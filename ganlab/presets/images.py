@@ -75,7 +75,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
     ),
     "stylegan2-quick": _row(
         "StyleGAN2, half as wide",
-        "The same with half the channels and batch: three times as quick, for a laptop.",
+        "StyleGAN2 with half the channels and half the batch: three times as quick, for a laptop.",
         "Karras et al. 2020",
         **QUICK_STYLES,
     ),

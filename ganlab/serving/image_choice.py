@@ -26,7 +26,15 @@ ENOUGH = 160  # images from which a part is held out
 UPLOADED = "folder"  # the name of a set that the visitor brings
 RESOLUTIONS = (32, 64, 128)
 BATCHES = (8, 16, 32)
-MOST = {"channel_max": 256, "channel_base": 8192, "mapping_layers": 8, "batch": 64, "d_steps": 5, "z_dim": 512}
+MOST = {
+    "channel_max": 256,
+    "channel_base": 8192,
+    "mapping_layers": 8,
+    "batch": 64,
+    "d_steps": 5,
+    "z_dim": 512,
+    "w_dim": 512,
+}
 LONGEST_NAME = 80  # characters of an uploaded file's name
 MOST_FILES = 2000
 MOST_SET = 200 << 20  # bytes of one visitor's images
@@ -57,7 +65,9 @@ def chosen(wish: Wish, limits: ImageLimits, uploaded: int | None) -> ImageRun:
 
 def confined(run: ImageRun, limits: ImageLimits, uploaded: bool) -> ImageRun:
     """The run, if a stranger may start it here: nothing of the server's disk, no downloads, bounded networks."""
-    data, gan = run.data, run.gan
+    data = run.data
+    if run.start:
+        raise InvalidInput("start", "of this run is another generator's weights, which cannot be brought to this page")
     if data.path or data.hub:
         raise InvalidInput("data", "may not name a place on the server or the hub; choose a set, or upload images")
     if data.name == UPLOADED and not uploaded:
@@ -66,9 +76,10 @@ def confined(run: ImageRun, limits: ImageLimits, uploaded: bool) -> ImageRun:
         raise InvalidInput("data", f"{data.name[:40]!r} is not on this server; choose another set")
     if data.resolution > limits.most_resolution:
         raise InvalidInput("resolution", f"{data.resolution} is more than the {limits.most_resolution} of this server")
-    for name, most in MOST.items():
-        if getattr(gan, name) > most:
-            raise InvalidInput(name, f"{getattr(gan, name)} is more than the {most} that this page trains")
+    for gan in (run.gan, *(run.gan_at(event.step) for event in run.events)):
+        for name, most in MOST.items():
+            if getattr(gan, name) > most:
+                raise InvalidInput(name, f"{getattr(gan, name)} is more than the {most} that this page trains")
     if data.name == "faces" and not data.limit:  # endless faces are drawn anew for each batch, which takes longer
         data = replace(data, limit=FACES, valid=data.valid or HELD_OUT)
     if data.limit > MOST_IMAGES or not data.limit:

@@ -311,10 +311,6 @@ class ImageRooms:
                 STOP_WITHIN, lambda: room.end("ended", text) if room.farewell and room.running else None
             )
 
-    def _force(self, room: ImageRoom) -> None:
-        if room.farewell and room.running:
-            room.end("ended", room.farewell)
-
     def _forget_one(self) -> bool:
         """Makes room: the training that ended longest ago and that nobody looks at."""
         idle = [room for room in self.by_id.values() if not (room.running or room.viewers or room in self.line)]

@@ -4,12 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganlab.data.faces import sample
 from ganlab.data.images import ImageSet, Split
 from ganlab.training.draws import generator, seed_of
 
 PERMUTATIONS = 2  # epochs whose order is remembered
-LOOKED_AT = 20_000  # endless faces whose classes are counted
 
 
 class ImageDraws:
@@ -24,7 +22,7 @@ class ImageDraws:
         self._orders: dict[tuple[int, int], Tensor] = {}
         self._held: tuple[tuple[object, ...], tuple[Tensor, Tensor]] | None = None
         self._on_device: tuple[Tensor, Tensor] | None = None
-        self._shares = _shares(images).to(device) if self.classes else None
+        self._shares = images.shares.to(device) if self.classes else None
 
     def rng(self, *key: object) -> torch.Generator:
         """A generator of its own for every key."""
@@ -93,14 +91,6 @@ class ImageDraws:
                 del self._orders[min(self._orders)]
             self._orders[key] = torch.randperm(size, generator=generator(self.seed, "epoch", epoch))
         return self._orders[key]
-
-
-def _shares(images: ImageSet) -> Tensor:
-    """How frequent each class is."""
-    targets = images.train.targets
-    if targets is None:  # endless faces
-        targets = sample(images.config.seed, range(LOOKED_AT))[images.config.labels]
-    return torch.bincount(targets, minlength=len(images.classes)).float()
 
 
 def _taken(held: tuple[Tensor, Tensor], numbers: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ganlab.augment.ada import AdaController, AdaPipe
 from ganlab.augment.diffaugment import diff_augment
+from ganlab.config import InvalidInput
+from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
 from ganlab.nn.precision import has_bf16
 from ganlab.regularizers import path_lengths
@@ -65,6 +67,7 @@ class ImageGan:
         self.fake: Tensor | None = None
         self.measured: dict[str, Tensor] = {}
         self.steps = 0
+        self._moved = False  # G has, in this step
         self._local: dict[str, list[Tensor]] = {}  # what the parts of this step saw, to be averaged over all
 
     @property
@@ -88,7 +91,8 @@ class ImageGan:
     def generate(self, step: int, j: int, part: int) -> Tensor:
         """Fakes [n, C, H, W], with their graph."""
         ws = self._ws(step, j, part, self.size, self._quick["mapping"])
-        self._note("w", ws[:, 0].detach().mean(0))
+        if j == self.config.d_steps - 1:  # those of G's step
+            self._note("w", ws[:, 0].detach().mean(0))
         return self._synthesised(ws, step, j, part, self._quick["synthesis"])
 
     def seen(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
@@ -118,9 +122,10 @@ class ImageGan:
 
     def observe(self, what: str, values: Tensor) -> None:
         """Logits and penalties, for charts and for ADA."""
-        self._note(what, values.mean())
-        if what == "real":
+        if what == "lead":
             self._note("sign", values.sign().mean())
+        else:
+            self._note(what, values.mean())
 
     def extra_d(self, real: Tensor) -> float:
         """Nothing."""
@@ -152,30 +157,38 @@ class ImageGan:
                 for g, part in zip(grads, flat.split([g.numel() for g in grads])):
                     g.copy_(part.view_as(g))
 
-    @torch.no_grad()
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a number over processes."""
+        return self.processes.mean(value)
+
     def finish(self, fake: Tensor, step: int) -> None:
-        """The mean w, the mean path length, G's average, ADA's p."""
-        self.measured |= self._shared()
-        if "w" in self.measured:
-            w = self.measured.pop("w")
-            if self.family.styles:
-                self.G.mapping.w_avg.copy_(w.lerp(self.G.mapping.w_avg, W_BETA))
-        if "path" in self.measured:
-            self.path_mean.lerp_(self.measured.pop("path"), PATH_DECAY)
-        self._average(step)
+        """G has moved: `settle` lets its averages follow."""
+        self._moved = True
+
+    @torch.no_grad()
+    def settle(self, step: int) -> None:
+        """Figures of all parts and processes; the mean w and path length, G's average, ADA's p."""
+        seen, moved, self._moved = self._shared(), self._moved, False
+        w, path, sign = (seen.pop(name, None) for name in ("w", "path", "sign"))
+        self.measured |= seen
+        if moved and w is not None and self.family.styles:
+            self.G.mapping.w_avg.copy_(w.lerp(self.G.mapping.w_avg, W_BETA))
+        if path is not None:
+            self.path_mean.lerp_(path, PATH_DECAY)
+        if moved:
+            self._average(step)
         self.steps = step + 1
-        if "sign" in self.measured:
-            sign = self.measured.pop("sign")
+        if sign is not None:
             self.signs += torch.stack([sign, torch.ones_like(sign)])
         if self.steps % ADA_EVERY == 0 and self.signs[1] > 0:
             self.r_t = float(self.signs[0] / self.signs[1])
             self.signs.zero_()
             if self.pipe is not None and self.config.ada_target > 0:
-                self.ada.update(self.r_t, ADA_EVERY * self.config.batch)
+                self.ada.update(self.r_t, ADA_EVERY * self.config.batch * self.config.d_steps)
 
     def _average(self, step: int) -> None:
         """G's moving average (Karras et al. 2018), half of it forgotten in ema_kimg thousand images."""
-        images = (step + 1) * self.config.batch
+        images = self.run.images_at(step + 1)
         half = min(1000 * self.config.ema_kimg, images * RAMP_UP)
         decay = HALF_LIFE ** (self.config.batch / half) if half > 0 else 0.0
         with torch.no_grad():
@@ -183,8 +196,9 @@ class ImageGan:
             for copied, buffer in zip(self.ema.buffers(), self.G.buffers()):
                 copied.copy_(buffer)
 
-    def change(self, config: ImageGanConfig) -> None:
-        """Settings that are in force from the next step on."""
+    def change(self, run: ImageRun, step: int) -> None:
+        """The settings of a run that are in force at a step."""
+        self.run, config = run, run.gan_at(step)
         self.config = config
         for opt, lr in ((self.opt_g, config.lr_g), (self.opt_d, config.lr_d)):
             for group in opt.param_groups:
@@ -211,23 +225,23 @@ class ImageGan:
         return logits.float()[:, 0]
 
     @torch.no_grad()
-    def take_over(self, weights: State) -> int:
-        """Starts G and its average from another generator's weights, as far as names and shapes agree.
-
-        Returns how many of the synthesis network do.
+    def take_over(self, weights: State) -> None:
+        """Starts G and its average from another generator's weights; what does not fit raises `InvalidInput`.
 
         From a smaller one the blocks of its resolutions are taken, and the new ones' steps to colours begin at zero, so
         that the picture is the smaller one enlarged (Karras et al. 2018, sec. 2, without the fading).
         """
         mine = self.G.state_dict()
-        same = {name: value for name, value in weights.items() if name in mine and mine[name].shape == value.shape}
+        other = next((name for name in mine if name in weights and weights[name].shape != mine[name].shape), None)
+        if other is not None or not any(name.startswith("synthesis.") for name in mine.keys() & weights.keys()):
+            what = f"other sizes ({other})" if other else "other networks"
+            raise InvalidInput("start", f"has {what}; take the family, widths, z_dim, w_dim and classes that it has")
         for name, value in mine.items():
-            if name in same:
-                value.copy_(same[name])
-            elif name.endswith("torgb.weight") and same:
+            if name in weights:
+                value.copy_(weights[name])
+            elif name.endswith("torgb.weight"):  # of a new block
                 value.zero_()
         self.ema.load_state_dict(mine)
-        return sum(name.startswith("synthesis.") for name in same)
 
     def state(self) -> State:
         """Everything that the next step depends on, but for the settings."""
@@ -278,10 +292,12 @@ class ImageGan:
         return torch.autocast(device.type, torch.bfloat16)
 
     def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
-        first = (step * self.config.d_steps + j) * self.config.batch + part * self.size
+        first = self.run.images_at(step) + j * self.config.batch + part * self.size
         return self.draws.real(first, self.size)
 
     def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
+        if isinstance(j, int) and LOSSES[self.config.loss].pairs and self.draws.classes:
+            return self._batch(step, j, part)[1]  # pairs are of one class: D's opinion of classes stays out of it
         return self.draws.labels(count or self.size, step, j, part)
 
     def _ws(self, step: int, j: int | str, part: int, count: int, mapping: Any) -> Tensor:
@@ -307,9 +323,7 @@ class ImageGan:
         return images.float()
 
     def _note(self, what: str, value: Tensor) -> None:
-        values = self._local.setdefault(what, [])
-        values.append(value)
-        del values[: -self.config.parts * self.config.d_steps]  # those of a step, also where G does not learn
+        self._local.setdefault(what, []).append(value)
 
     def _shared(self) -> dict[str, Tensor]:
         """The means over parts and processes of what was noted in this step."""

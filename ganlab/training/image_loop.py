@@ -19,7 +19,7 @@ from ganlab.training import checkpoint
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.image_gan import ImageGan, State
 from ganlab.training.processes import Alone
-from ganlab.training.quality import Quality, QualityMeter
+from ganlab.training.quality import FEWEST, Quality, QualityMeter
 from ganlab.training.step import d_phase, g_phase
 
 EVERY = 100  # steps between measurements
@@ -99,23 +99,27 @@ class ImageTraining:
         self.run, self.every, self.measure, self.at = run, every, measure, 0
         self.images = images if images is not None else open_images(run.data)
         self.draws = ImageDraws(self.images, run.seed, torch.device(device))
+        if measure and len(self.images.train) < FEWEST:
+            raise InvalidInput("measure", f"needs {FEWEST} images or more; the data has {len(self.images.train)}")
         self.gan = ImageGan(run, self.draws, processes, compiled)
         self._event_steps = {event.step for event in run.events}
         self._meter: QualityMeter | None = None
+        self._taken_over = False
         if start is not None:
             self._take_over(start)
 
     def _take_over(self, path: Path) -> None:
         if files.sha256_of(path) != self.run.start:
             raise InvalidInput("start", f"{path.name} is not the file that this run starts from")
-        source = weights.load(path)
-        if not self.gan.take_over(source.state_dict()):
-            raise InvalidInput("start", f"{path.name} has no weights that fit these networks; check family and widths")
+        self.gan.take_over(weights.load(path).state_dict())
+        self._taken_over = True
 
     def step(self) -> ImageSnapshot | None:
         """One D- and G-step; a snapshot where one is due."""
         if self.at in self._event_steps:
-            self.gan.change(self.run.gan_at(self.at))
+            self.gan.change(self.run, self.at)
+        if self.at == 0 and self.run.start and not self._taken_over:
+            raise InvalidInput("start", "this run begins with another generator's weights; give its file with --start")
         d_phase(self.gan, self.at)
         g_phase(self.gan, self.at)
         self.at += 1
@@ -130,7 +134,7 @@ class ImageTraining:
         c, gan = self.gan.config, self.gan
         return ImageSnapshot(
             self.at,
-            self.at * c.batch * c.d_steps,
+            self.run.images_at(self.at),
             **{name: _rounded(numbers.get(name)) for name in TOLD},
             penalties={item.name: _digits(numbers[item.name]) for item in c.penalties if item.name in numbers},
             path_length=_rounded(float(gan.path_mean)) if c.path_length else None,
@@ -149,15 +153,25 @@ class ImageTraining:
         """Figures of G's average against the data."""
         if self._meter is None:
             self._meter = QualityMeter(self.images)
-        return self._meter.measure(self.grid(count), self.run.seed)
+        fakes = self._pictures(count, "quality", self.draws.labels(count, "quality"))
+        return self._meter.measure(fakes, self.run.seed)
 
     def grid(self, count: int = GRID) -> Tensor:
         """Pictures of G's average for latents that stay the same, [count, C, H, W] about in [-1, 1], on the CPU."""
-        latents = self.draws.latents(count, self.gan.config.z_dim, "grid")
-        labels = self._each_class(count)
-        parts = [slice(i, i + MADE_AT_ONCE) for i in range(0, count, MADE_AT_ONCE)]
-        made = [self.gan.images(latents[part], None if labels is None else labels[part]) for part in parts]
-        return torch.cat(made).cpu()
+        return self._pictures(count, "grid", self._each_class(count))
+
+    def _pictures(self, count: int, key: str, labels: Tensor | None, average: bool = True) -> Tensor:
+        """Pictures for the latents of a key, some at a time."""
+        latents, made = self.draws.latents(count, self.gan.config.z_dim, key), []
+        for part in self._few(count):
+            c = None if labels is None else labels[part]
+            made.append(self.gan.images(latents[part], c, average=average).cpu())
+        return torch.cat(made)
+
+    def _few(self, count: int) -> list[slice]:
+        """Slices of as many images as are computed at once."""
+        most = min(MADE_AT_ONCE, self.gan.size)
+        return [slice(i, i + most) for i in range(0, count, most)]
 
     def augmented(self, count: int) -> Tensor:
         """Data as D sees it in the next step, [count, C, H, W], on the CPU."""
@@ -172,7 +186,7 @@ class ImageTraining:
 
     def restore(self, step: int, state: State) -> None:
         """Puts the training where it was after `step` steps."""
-        self.gan.change(self.run.gan_at(max(step - 1, 0)))
+        self.gan.change(self.run, max(step - 1, 0))
         self.gan.load(state, step)
         self.at = step
 
@@ -195,10 +209,10 @@ class ImageTraining:
         """G's average as safetensors, with its settings, data and licence in the header."""
         data = replace(self.run.data, path=Path(self.run.data.path).name)  # folders are nobody else's business
         about = {
-            "title": f"{self.gan.family.title}, {self.images.title}, {self.at * self.gan.config.batch:,} images",
+            "title": f"{self.gan.family.title}, {self.images.title}, {self.run.images_at(self.at):,} images",
             "data": self.images.title,
             "classes": list(self.images.classes),
-            "images": self.at * self.gan.config.batch,
+            "images": self.run.images_at(self.at),
             "run": replace(self.run, data=data).to_dict(full=True),
         }
         weights.save(path, self.gan.ema, licence=self.images.licence, about=about, config=self.gan.g_arguments)
@@ -241,19 +255,25 @@ class ImageTraining:
         valid = self.images.valid
         if valid is None:
             return None
-        gan, n = self.gan, min(LOOKED_AT, len(valid), len(self.images.train))
-        (real, c), (held, held_c) = self.draws.real(0, n), self.draws.real(0, n, "valid")
+        n = min(LOOKED_AT, len(valid), len(self.images.train))
         labels = self.draws.labels(n, "r_v")
-        fakes = gan.images(self.draws.latents(n, gan.config.z_dim, "r_v"), labels, average=False)
-        train, out, fake = (
-            float(gan.score(x, of if self.draws.classes else None).mean())
-            for x, of in ((real, c), (held, held_c), (fakes, labels))
-        )
+        fakes = self._pictures(n, "r_v", labels, average=False).to(self.draws.device)
+        train, out = (self._score(*self.draws.real(0, n, kind)) for kind in ("train", "valid"))
+        fake = self._score(fakes, labels)
         return (train - out) / (train - fake) if train != fake else None
+
+    def _score(self, images: Tensor, labels: Tensor | None) -> float:
+        """D's mean logit."""
+        parts = self._few(len(images))
+        known = labels is not None and self.draws.classes > 0
+        scores = [
+            self.gan.score(images[part], labels[part] if known and labels is not None else None) for part in parts
+        ]
+        return float(torch.cat(scores).mean())
 
 
 def train_images(run: ImageRun, steps: int, *, every: int = EVERY, device: str = "cpu") -> Iterator[ImageSnapshot]:
-    """Trains a run from its start; yields a snapshot each `every` steps. Same run and device kind, same snapshots."""
+    """Trains a run from its start; yields a snapshot each `every` steps. On a CPU: same run, same snapshots."""
     training = ImageTraining(run, every=every, device=device)
     while training.at < steps:
         snapshot = training.step()

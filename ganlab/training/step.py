@@ -62,7 +62,9 @@ class Player(Protocol):
         """Numbers in [0, 1), [rows, columns], for the purpose named by `kind`."""
 
     def observe(self, what: str, values: Tensor) -> None:
-        """Hears of D's logits of the data in its step ("real", "fake"), and of penalties by their names."""
+        """Hears of D's logits in its step ("real", "fake"), of penalties by their names, and of D's lead: its logits of
+        the data, less those of fakes where the loss looks at nothing but the difference.
+        """
 
     def extra_d(self, real: Tensor) -> Tensor | float:
         """What else D pays."""
@@ -73,8 +75,14 @@ class Player(Protocol):
     def gather(self, net: nn.Module) -> None:
         """Averages the gradients over parts and processes."""
 
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a number over processes."""
+
     def finish(self, fake: Tensor, step: int) -> None:
-        """After G's step: averages, memories, controllers."""
+        """After G's step: averages and memories."""
+
+    def settle(self, step: int) -> None:
+        """After a step, whoever has learned in it: figures and controllers."""
 
 
 def train_step(gan: Player, step: int) -> None:
@@ -95,6 +103,7 @@ def g_phase(gan: Player, step: int) -> None:
     if gan.config.update != "d":
         g_step(gan, step)
     gan.fake = None
+    gan.settle(step)
 
 
 def d_step(gan: Player, step: int, j: int = 0) -> None:
@@ -104,7 +113,7 @@ def d_step(gan: Player, step: int, j: int = 0) -> None:
     parts = tuple(gan.parts())
     losses = [_d_part(gan, step, j, part, keep=len(parts) == 1) for part in parts]
     gan.gather(gan.D)
-    gan.measured |= {"d_loss": torch.stack(losses).mean(), "d_grad": grad_norm(gan.D)}
+    gan.measured |= {"d_loss": gan.mean(torch.stack(losses).mean()), "d_grad": grad_norm(gan.D)}
     gan.opt_d.step()
     for item in gan.config.penalties:
         if REGULARIZERS[item.name].clips:
@@ -127,7 +136,7 @@ def g_step(gan: Player, step: int) -> None:
         total.backward(inputs=list(gan.G.parameters()))
         losses.append(loss.detach())
     gan.gather(gan.G)
-    gan.measured |= {"g_loss": torch.stack(losses).mean(), "g_grad": grad_norm(gan.G)}
+    gan.measured |= {"g_loss": gan.mean(torch.stack(losses).mean()), "g_grad": grad_norm(gan.G)}
     gan.opt_g.step()
     gan.finish(fake.detach(), step)
 
@@ -146,6 +155,8 @@ def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
     total.backward(inputs=list(gan.D.parameters()), retain_graph=gan.graph_serves_twice)
     gan.observe("real", real_logits.detach())
     gan.observe("fake", fake_logits.detach())
+    lead = real_logits - fake_logits if LOSSES[gan.config.loss].pairs else real_logits
+    gan.observe("lead", lead.detach())
     value = _true_labels(gan, real_logits, fake_logits)
     if LOSSES[gan.config.loss].balanced:
         gan.balance = began_balance(gan.balance, real_logits.mean().item(), fake_logits.mean().item())

@@ -68,6 +68,13 @@ class ToyPlayer(Gan):
     def gather(self, net: nn.Module) -> None:
         """There is one part."""
 
+    def mean(self, value: Tensor) -> Tensor:
+        """There is one process."""
+        return value
+
     def finish(self, fake: Tensor, step: int) -> None:
         """Feeds the memories."""
         tricks.remember(self, fake, step)
+
+    def settle(self, step: int) -> None:
+        """Nothing here follows D."""
