@@ -40,7 +40,8 @@ Name = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 class Train:
     """Train GANs, on points or on images, one line for each measurement. With --out it can be stopped, killed, resumed.
 
-    Several GPUs, machines or processes: `accelerate launch -m ganlab train ...`.
+    Several GPUs or machines: `accelerate launch -m ganlab train ...`. Several processes of a CPU, or torchrun's way:
+    `python -m torch.distributed.run --nproc_per_node 2 -m ganlab train ...`.
     """
 
     preset: Name = None  # one that `ganlab presets` lists, as toy-wgan-gp or stylegan2-64
