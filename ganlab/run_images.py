@@ -11,6 +11,7 @@ from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
 from ganlab.data.images import ImageData
 from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.networks.vision_aided import BACKBONES
 from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
@@ -31,11 +32,16 @@ class ImageGanConfig(Config):
     mapping_layers: int = knob(4, "Layers of the mapping network (style families)", lo=1, hi=16, group="Networks")
     channel_base: int = knob(4096, "Channels at resolution r are base / r ...", lo=64, hi=65536, group="Networks")
     channel_max: int = knob(128, "... and at most so many", lo=4, hi=1024, group="Networks")
+    d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
 
     loss: str = knob("non_saturating", "The adversarial loss", choices=IMAGE_LOSSES, group="Loss", live=True)
     penalties: tuple[Penalty, ...] = knob(
         (Penalty("r1", 0.3, 16),), "Regularizers of D", longest=4, group="Loss", live=True
     )
+    second: str = knob(
+        "none", "A second D on a frozen network's features (Kumari et al. 2022)", choices=("none", *BACKBONES),
+        group="Loss",
+    )  # fmt: skip
     path_length: float = knob(
         0.0, "Weight of path length regularization (Karras et al. 2020)", lo=0, hi=100, group="Loss", live=True
     )
@@ -113,6 +119,8 @@ class ImageRun(Config):
             raise InvalidInput("events", "must be in the order of their steps")
         if self.data.labels and not TRAINABLE[self.gan.family].conditional:
             raise InvalidInput("data.labels", f"{self.gan.family} knows no classes; leave labels empty")
+        if self.gan.second != "none" and self.data.channels != 3:
+            raise InvalidInput("gan.second", "sees colours only; choose none, or images of 3 channels")
         if self.gan.channel_base < self.data.resolution:
             raise InvalidInput("gan.channel_base", f"must be at least the resolution, {self.data.resolution}")
         self._check_size()
@@ -165,10 +173,10 @@ class ImageRun(Config):
                 f"would need about {4 * (numbers + 8 * weights) / 2**30:,.0f} GB; lower batch, part or channel_max",
             )
 
-    def shape(self, classes: int) -> Shape:
-        """What the networks are built for."""
+    def shape(self, classes: int, width: float = 1.0) -> Shape:
+        """What the networks are built for; `width`: their channels, as a factor of those of the settings."""
         g, data = self.gan, self.data
-        widths = g.channel_base, g.channel_max
+        widths = int(g.channel_base * width), max(1, int(g.channel_max * width))
         return Shape(data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths)
 
 

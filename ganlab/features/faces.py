@@ -26,6 +26,7 @@ from ganlab.config import Config, InvalidInput, knob
 
 SIDE = 64  # pixels of a picture's side as the network sees it
 GRID = 4  # cells of a side before the last layers: they know where things are
+KEPT = (0, 0, 0, 0, 1, 0, 1, 1)  # layers of the body whose outputs are `maps`
 MOST_BYTES = 32_000_000  # of a file; ours has 2 MB
 MOST_HEADER = 1_000_000
 FORMAT, FAMILY = "ganlab features 1", "faces-classifier"
@@ -126,6 +127,23 @@ class FacesClassifier(nn.Module):
                 module.conv = fuse_conv_bn_eval(module.conv.eval(), module.norm.eval())
                 module.norm = nn.Identity()
         return self
+
+    @property
+    def map_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Channels and side of each of `maps`."""
+        w = self.layout.width
+        return ((2 * w, 16), (4 * w, 8), (6 * w, 4))
+
+    def maps(self, img: Shaped[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n channels side side"]]:
+        """Feature maps at 16, 8 and 4 px of floats in [-1, 1]; no value is clipped, so that each has a gradient."""
+        if img.shape[-2:] != (SIDE, SIDE):
+            img = F.interpolate(img, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        out, x = [], img
+        for module, kept in zip(self.body, KEPT):
+            x = module(x)
+            if kept:
+                out.append(x)
+        return out
 
     def _penultimate(self, x: Tensor) -> Tensor:
         x = F.relu(self.squeeze(self.body(x)))  # [N, 2 w, 4, 4]

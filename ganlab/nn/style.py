@@ -13,7 +13,7 @@ from ganlab.nn.resample import conv_down2d, conv_up2d, exact, make_filter
 BLUR = (1, 3, 3, 1)
 
 
-def normalize_2nd_moment(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+def normalize_2nd_moment(x: Float[Tensor, "n d *grid"]) -> Float[Tensor, "n d *grid"]:
     """Each row scaled to a mean square of 1 (Karras et al. 2018, sec. 4.2)."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 

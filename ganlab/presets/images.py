@@ -79,6 +79,14 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "Karras et al. 2020",
         **QUICK_STYLES,
     ),
+    "stylegan2-vision": _row(
+        "StyleGAN2 + a second D",
+        "A second discriminator looks through a frozen network that knows faces: far fewer images until G is good.",
+        "Kumari et al. 2022",
+        second="faces",
+        d_width=0.5,
+        **{**STYLES, "path_length": 0.0, "batch": 16},
+    ),
     "stylegan2-ada": _row(
         "StyleGAN2 + ADA",
         "Eighteen augmentations whose strength follows D's overfitting: for a few thousand images or less.",

@@ -13,6 +13,7 @@ from ganlab.augment.diffaugment import diff_augment
 from ganlab.config import InvalidInput
 from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
+from ganlab.networks.vision_aided import BACKBONES, VisionAided
 from ganlab.nn.precision import has_bf16
 from ganlab.regularizers import path_lengths
 from ganlab.run_images import ImageGanConfig, ImageRun
@@ -49,7 +50,9 @@ class ImageGan:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(run.seed, "weights"))
             self.G: Any = self.family.g(**self.g_arguments)
-            self.D: Any = self.family.d(**self.family.d_arguments(shape))
+            self.D: Any = self.family.d(**self.family.d_arguments(run.shape(draws.classes, run.gan.d_width)))
+            if self.config.second != "none":
+                self.D = VisionAided(self.D, BACKBONES[self.config.second](), shape.classes)
         for net in (self.G, self.D):
             net.to(draws.device).to(memory_format=torch.channels_last)
         self._quick: dict[str, Any] = {"mapping": self.G.mapping, "synthesis": self.G.synthesis, "D": self.D}
@@ -105,7 +108,7 @@ class ImageGan:
         return x
 
     def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
-        """D's logits [n, 1], with the labels of this side."""
+        """D's logits [n, k], with the labels of this side."""
         labels = self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
         twice = any(step % item.interval == 0 for item in self.config.penalties)  # compiled code cannot
         with self.fast():

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from apps.hub import LABS
 from ganlab.run import GanConfig, Penalty, Run, from_link, to_link
 
 pytestmark = pytest.mark.browser
@@ -382,7 +383,7 @@ def test_nothing_sticks_out_sideways(open_page: Open, server: str, width: int) -
 
 def test_hub_leads_to_every_lab(open_page: Open, server: str) -> None:
     page = open_page(server)
-    expect(page.locator(".hub-card")).to_have_count(6)
+    expect(page.locator(".hub-card")).to_have_count(len(LABS))
     page.locator(".hub-card").first.click()
     ready(page)
     page.goto(f"{server}/dirac")

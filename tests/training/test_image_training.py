@@ -23,6 +23,7 @@ from ganlab import weights
 from ganlab.cli import main
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, ImageSet, Split, open_images
+from ganlab.features.faces import load_classifier
 from ganlab.networks.table import TRAINABLE
 from ganlab.presets.images import IMAGE_PRESETS, image_preset, image_run_names
 from ganlab.run import Penalty
@@ -111,9 +112,11 @@ def test_settings_that_make_no_sense(change: dict[str, Any], said: str) -> None:
         ImageRun(replace(FACES, labels="hat"), ImageGanConfig(family="stylegan1"))
 
 
-@pytest.mark.parametrize("family", TRAINABLE)
-def test_every_parameter_learns_and_the_class_matters(family: str) -> None:
-    training = ImageTraining(of_family(family, "hairstyle", penalties=(Penalty("r1", 1.0, 1),)))
+@pytest.mark.parametrize(
+    ("family", "more"), [*((name, {}) for name in TRAINABLE), ("r3gan", {"second": "faces", "d_width": 0.5})]
+)
+def test_every_parameter_learns_and_the_class_matters(family: str, more: dict[str, Any]) -> None:
+    training = ImageTraining(of_family(family, "hairstyle", penalties=(Penalty("r1", 1.0, 1),), **more))
     start = {name: value for name, value in training.state().items() if name[:2] in ("G.", "D.")}
     for _ in range(3):  # what begins at zero, as noise strengths and last layers, lets the others learn a step later
         training.step()
@@ -144,6 +147,34 @@ def test_a_generator_is_saved_and_loaded_exactly(family: str, tmp_path: Path) ->
     report = weights.inspect(path)
     assert report.licence == "Apache 2.0" and report.about is not None and report.about["images"] == 4
     assert ImageRun.from_dict(report.about["run"]) == training.run
+
+
+def test_a_second_discriminator_on_frozen_features() -> None:
+    run = of_family("stylegan2", "hat", second="faces")
+    training, alone = ImageTraining(run), ImageTraining(replace(run, gan=replace(run.gan, second="none")))
+    before = load_classifier().state_dict()
+    before = {name: value.clone() for name, value in before.items()}
+    training.step()
+    assert all(torch.equal(value, load_classifier().state_dict()[name]) for name, value in before.items())
+    own, both = alone.state(), training.state()
+    assert {name.replace("D.", "D.own.") for name in own if name.startswith("D.")} < both.keys()
+    assert not any("body" in name for name in both)  # the frozen network is not saved
+    image = training.grid(1).requires_grad_()
+    logits = training.gan.D(image, torch.eye(training.draws.classes)[:1])
+    assert logits.shape == (1, 4)
+    for logit in logits[0]:  # each sees the whole picture
+        (gradient,) = torch.autograd.grad(logit, image, retain_graph=True)
+        assert (gradient[0].abs().amax(0) > 0).float().mean() > 0.9
+    with pytest.raises(InvalidInput, match="sees colours only"):
+        ImageRun(replace(FACES, grey=True), run.gan)
+
+
+def test_d_can_be_narrower() -> None:
+    def weights_of(net: Any) -> int:
+        return sum(p.numel() for p in net.parameters())
+
+    wide, narrow = (ImageTraining(of_family("dcgan", d_width=width)).gan for width in (1.0, 0.5))
+    assert weights_of(wide.G) == weights_of(narrow.G) and weights_of(narrow.D) < weights_of(wide.D) / 2
 
 
 MIXED = of_family("stylegan2", "hat", path_length=2.0, style_mixing=0.9, augment="ada", ada_p=0.4, ada_kimg=0.1)
