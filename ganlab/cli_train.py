@@ -257,6 +257,11 @@ def _device(name: str) -> torch.device:
     if not there.get(name.partition(":")[0], False):
         raise InvalidInput("device", f"{name[:40]} is not here; here are {', '.join(k for k, v in there.items() if v)}")
     torch.backends.cudnn.benchmark = True  # shapes stay the same
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        count = torch.cuda.device_count() if name.startswith("cuda") else 1
+        raise InvalidInput("device", f"{name[:40]} is not here; there are {count} of its kind, from 0 on") from None
     return torch.device(name)
 
 

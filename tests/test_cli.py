@@ -62,6 +62,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "labels": (["--preset", "dcgan-32", "--labels", "shoes"], "error: labels: 'shoes' is not one of"),
     "labels of points": (["--labels", "hat"], "error: images: and labels are for image presets"),
     "device": (["--preset", "dcgan-32", "--device", "tpu"], "error: device: tpu is not here; here are cpu"),
+    "number of a device": (["--preset", "dcgan-32", "--device", "cpu:x"], "error: device: cpu:x is not here"),
     "preset": (["--preset", "toy-wgna"], "error: preset: there is no toy-wgna; did you mean"),
     "data": (["--data", "cube"], "error: data: there is no cube"),
     "data of a run": (["--run", to_link(Run()), "--data", "cube"], 'error: data.name: "cube" is not one of ring'),

@@ -109,10 +109,17 @@ class ImageGan:
 
     def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         """D's logits [n, k], with the labels of this side."""
+        return self._logits(self._quick["D"], x, step, j, part, side)
+
+    def penalised(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """D's own logits [n, 1]: what a frozen network says is steep by nature."""
+        own = self.D.own if isinstance(self.D, VisionAided) else self.D  # not compiled: differentiated twice
+        return self._logits(own, x, step, j, part, side)
+
+    def _logits(self, net: Any, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         labels = self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
-        twice = any(step % item.interval == 0 for item in self.config.penalties)  # compiled code cannot
         with self.fast():
-            logits: Tensor = (self.D if twice else self._quick["D"])(x, labels if self.draws.classes else None)
+            logits: Tensor = net(x, labels if self.draws.classes else None)
         return logits.float()
 
     def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:

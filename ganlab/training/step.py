@@ -55,6 +55,9 @@ class Player(Protocol):
     def judge(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         """D's logits of what it is shown."""
 
+    def penalised(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """The logits whose slopes gradient penalties look at."""
+
     def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:
         """D as it will be after some more steps, where G plays against that one."""
 
@@ -207,7 +210,7 @@ def _penalties(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part:
             u = gan.uniform("penalty", step, j, part, len(real), 1 + real[0].numel())
             mix, noise = u[:, :1].reshape(-1, *(1,) * (real.ndim - 1)), u[:, 1:].reshape(real.shape)
             side = FAKE if row.points is at_fake else REAL
-            value = penalty(row, lambda x: gan.judge(x, step, j, part, side), real, fake, mix, noise)  # noqa: B023
+            value = penalty(row, lambda x: gan.penalised(x, step, j, part, side), real, fake, mix, noise)  # noqa: B023
             gan.observe(item.name, value.detach())
             total = total + weight * value
         elif row.weights is not None:
