@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from ganlab.config import Config
-from ganlab.recipe import EASINGS, MAP_ROW, SEEDS, Film, Keyframe, Mix, Recipe, Source, Stroke
+from ganlab.film import EASINGS, Film, Keyframe
+from ganlab.recipe import MAP_ROW, SEEDS, Mix, Recipe, Source, Stroke
 
 WEB = Path(__file__).parent / "web"
 SHELL = (

@@ -23,6 +23,7 @@ from ganlab.networks.stylegan2 import Generator, SynthesisLayer, SynthesisNetwor
 from ganlab.recipe import Mix, Recipe, Source
 from ganlab.synthesis import Memory, open_renderer
 from ganlab.synthesis.engine import ConvStep, Engine
+from ganlab.synthesis.steps import Inputs
 from ganlab.synthesis.store import Store
 
 BASES = {64: 16384, 256: 16384, 512: 32768, 1024: 32768}
@@ -140,7 +141,7 @@ def restarts(size: int, turns: int) -> None:
     steps = range(len(engine.steps))
     calls = [lambda k=k: engine.run(ws, noise, store, k) for k in steps]
     times = least(turns, *calls)
-    each = least(turns, *(lambda k=k: engine.run_one(ws, noise, store, k) for k in steps))
+    each = least(turns, *(lambda k=k: engine.run_one(Inputs(ws, noise), store, k) for k in steps))
     work = macs(engine)
     print(f"\n{size} px, fp32: full pass {times[0]:.1f} ms")
     print("started at            ms   share of time   of the steps   of MACs")

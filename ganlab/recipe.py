@@ -1,14 +1,8 @@
-"""A Recipe: everything that decides a picture, as one JSON object. Same recipe, same pixels.
-
-A `Film` is a list of recipes on a time line; each of its moments is a Recipe again.
-"""
+"""A Recipe: everything that decides a picture, as one JSON object. Same recipe, same pixels."""
 
 import base64
 import binascii
-import itertools
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +17,18 @@ MOST_POINTS = 1000  # latents that are mapped, those of recipes inside included
 MOST_PAINT = 24.0  # painted area, as a multiple of the picture's
 MOST_CENTERS = 8  # classes whose centres are looked for
 LONGEST_LATENT = 160_000  # characters: 18 x 1,024 float32 as base64 and some
+MOST_EDITS = 16
+LONGEST_EDITS = 160_000  # characters of all directions of a recipe: what is saved must be short enough to be read
+MOST_CHANNELS = 65_536  # of styles; StyleGAN2 at 1024 px has 9,088
 MAP_ROW = 1000  # seeds between two rows of the latent map
 SEEDS = 2**32
+DAMAGED = "is damaged; choose the edit again"
 SPACES = ("w", "z_slerp", "z_lerp")
 CENTERS = ("mean", "class")
 NOISES = ("const", "none", "random")
+EDIT_SPACES = ("w", "s")
 Latents = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,36 @@ class Noise(Config):
 
 
 @dataclass(frozen=True)
+class Edit(Config):
+    """A step along a direction of W, or of S, the styles that the layers make of w (StyleSpace, Wu et al. 2021)."""
+
+    name: str = knob("", "What it changes", longest=120)
+    space: str = knob("w", "What is moved: rows of ws, or single channels of the layers' styles", choices=EDIT_SPACES)
+    direction: str = knob("", "In w as `pack_latent` has it, in s as `pack_channels`", longest=LONGEST_LATENT)
+    strength: float = knob(1.0, "How many times the direction is added", lo=-100, hi=100)
+    layers: tuple[int, ...] | None = knob(
+        None, "Rows of ws that are moved, in s the layers they feed; none: all", longest=MOST_LAYERS, lo=0
+    )
+    muted: bool = knob(False, "Whether it is kept without effect")
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        return not self.muted and self.strength != 0 and self.layers != ()
+
+    def rows(self) -> Latents:
+        """The direction of an edit in w, [1 or L, w_dim]."""
+        try:
+            return unpack_latent(self.direction)
+        except InvalidInput:
+            raise InvalidInput("direction", DAMAGED) from None
+
+    def channels(self) -> tuple[Indices, Latents]:
+        """The direction of an edit in s: channels of all layers' styles one after the other, and their offsets."""
+        return unpack_channels(self.direction)
+
+
+@dataclass(frozen=True)
 class Recipe(Config):
     """A picture. `ganlab.synthesis.render` makes it; every image lab edits it."""
 
@@ -129,6 +159,7 @@ class Recipe(Config):
     center: str = knob("mean", "What truncation moves towards: the mean w, or the mean of the class", choices=CENTERS)
     mixes: tuple[Mix, ...] = knob((), "Style mixing, in this order", longest=MOST_LAYERS)
     noise: Noise = knob(Noise, "Noise inputs")
+    edits: tuple[Edit, ...] = knob((), "Edits, after truncation and mixing, in this order", longest=MOST_EDITS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,7 +172,9 @@ class Recipe(Config):
                 raise InvalidInput(
                     f"sources.{i}", "has no z of its own: blend in W, or use whole seeds with weights of at least 0"
                 )
-        if _depth(self) > MOST_DEPTH:
+        if sum(len(edit.direction) for edit in self.edits) > LONGEST_EDITS:
+            raise InvalidInput("edits", "are too large together; remove some, or save the picture's latents and go on")
+        if self.depth > MOST_DEPTH:
             raise InvalidInput("sources", f"hold recipes nested more than {MOST_DEPTH} deep; save one as latents first")
         if self.points > MOST_POINTS:
             raise InvalidInput(
@@ -155,13 +188,14 @@ class Recipe(Config):
         """Latents that are mapped for it, those of recipes inside included."""
         return sum(source.points for source in self.latent_sources())
 
+    @property
+    def depth(self) -> int:
+        """How many recipes stand inside each other, this one included."""
+        return 1 + max((s.recipe.depth for s in self.latent_sources() if s.recipe is not None), default=0)
+
     def latent_sources(self) -> tuple[Source, ...]:
         """All sources, those of style mixing included."""
         return (*self.sources, *(mix.source for mix in self.mixes))
-
-
-def _depth(recipe: Recipe) -> int:
-    return 1 + max((_depth(s.recipe) for s in recipe.latent_sources() if s.recipe is not None), default=0)
 
 
 def _centers(recipe: Recipe) -> set[int]:
@@ -196,156 +230,26 @@ def unpack_latent(text: str) -> Latents:
     return latents
 
 
-# films
+def pack_channels(indices: Indices, values: Latents) -> str:
+    """Offsets of some channels of styles as text: their count, then base64 of indices (uint32) and values (float32)."""
+    order = np.argsort(indices)
+    body = np.asarray(indices)[order].astype("<u4").tobytes() + np.asarray(values)[order].astype("<f4").tobytes()
+    return f"{len(order)}:{base64.b64encode(body).decode()}"
 
 
-def _linear(t: float) -> float:
-    return t
-
-
-def _smooth(t: float) -> float:
-    return t * t * (3 - 2 * t)
-
-
-def _ease_in(t: float) -> float:
-    return t * t
-
-
-def _ease_out(t: float) -> float:
-    return t * (2 - t)
-
-
-def _hold(t: float) -> float:
-    return float(t >= 1)
-
-
-EASINGS: dict[str, Callable[[float], float]] = {
-    "linear": _linear,
-    "smooth": _smooth,
-    "ease_in": _ease_in,
-    "ease_out": _ease_out,
-    "hold": _hold,
-}
-CURVES = ("linear", "cubic")
-
-
-@dataclass(frozen=True)
-class Keyframe(Config):
-    """A recipe on the time line, and how the film goes on from it."""
-
-    recipe: Recipe = knob(Recipe, "The picture")
-    seconds: float = knob(1.0, "Time to the next keyframe", lo=0.05, hi=60)
-    easing: str = knob("linear", "Pace on the way to the next", choices=lambda: EASINGS)
-
-
-@dataclass(frozen=True)
-class Film(Config):
-    """Keyframes and how the way between them is gone."""
-
-    keyframes: tuple[Keyframe, ...] = knob((), "In the order they are shown", longest=100)
-    space: str = knob("w", "Where the way is gone: W (layer by layer), or Z by slerp or lerp", choices=SPACES)
-    curve: str = knob("linear", "Straight lines, or a smooth curve through all keyframes (W only)", choices=CURVES)
-    loop: bool = knob(True, "Whether it goes back to the first keyframe")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.keyframes:
-            raise InvalidInput("keyframes", "are missing: add the current picture as the first one")
-        if len({key.recipe.model for key in self.keyframes}) > 1:
-            raise InvalidInput("keyframes", "come from different models; a film is made with one")
-        self._check_moments()
-
-    def _check_moments(self) -> None:
-        """What is between keyframes must be a recipe too."""
-        for i, key in enumerate(self.keyframes):
-            if self.space != "w":
-                if len(key.recipe.sources) > 1 or key.recipe.mixes or not key.recipe.sources[0].is_seed:
-                    raise InvalidInput(f"keyframes.{i}", "is not a single seed, so it has no z: choose W instead")
-            elif len(self.keyframes) > 1 and _depth(key.recipe) >= MOST_DEPTH:
-                raise InvalidInput(f"keyframes.{i}", "holds recipes nested too deep for a film; save it as latents")
-            elif len(self.keyframes) > 1 and 4 * key.recipe.points > MOST_POINTS:
-                raise InvalidInput(f"keyframes.{i}", "is blended from too many seeds for a film; save it as latents")
-
-    @property
-    def spans(self) -> tuple[float, ...]:
-        """Seconds from each keyframe to the next; without a loop the last one leads nowhere."""
-        seconds = tuple(key.seconds for key in self.keyframes)
-        return seconds if self.loop and len(seconds) > 1 else seconds[:-1]
-
-    @property
-    def seconds(self) -> float:
-        """Its length."""
-        return sum(self.spans)
-
-    def at(self, second: float) -> Recipe:
-        """The picture at a time, as a recipe of its own; times outside the film are clamped."""
-        ends = list(itertools.accumulate(self.spans))
-        if not ends:
-            return self.keyframes[0].recipe
-        second = min(max(second, 0.0), ends[-1])
-        k = next(i for i, end in enumerate(ends) if second <= end)
-        linear = (second - (ends[k] - self.spans[k])) / self.spans[k]
-        t = EASINGS[self.keyframes[k].easing](linear)
-        n = len(self.keyframes)
-        if t == 0.0 or t == 1.0:
-            return self.keyframes[(k + round(t)) % n].recipe
-        weights = _hermite(self.spans, k, t, self.loop) if self.curve == "cubic" and self.space == "w" else {}
-        weights = weights or {k: 1 - t, k + 1: t}
-        parts: dict[int, float] = {}
-        for i, weight in weights.items():
-            i = i % n if self.loop else min(max(i, 0), n - 1)
-            parts[i] = parts.get(i, 0.0) + weight
-        return _blend([(self.keyframes[i].recipe, w) for i, w in parts.items() if w], self.space)
-
-    def times(self, fps: float) -> list[float]:
-        """The times of its frames; a loop does not show its first frame twice."""
-        count = max(1, math.floor(self.seconds * fps + 1e-6) + (0 if self.loop else 1))
-        return [i / fps for i in range(count)]
-
-
-def _hermite(spans: tuple[float, ...], k: int, t: float, loop: bool) -> dict[int, float]:
-    """Weights of keyframes k-1 .. k+2 on the curve of Catmull and Rom with uneven times.
-
-    Finite differences as tangents of a cubic Hermite spline; at an end without a loop the one-sided difference.
-    """
-    n = len(spans)
-    span = spans[k]
-    h00, h10 = 2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t
-    h01, h11 = -2 * t**3 + 3 * t**2, t**3 - t**2
-    weights = {k - 1: 0.0, k: h00, k + 1: h01, k + 2: 0.0}
-    for at, h in ((k, h10), (k + 1, h11)):
-        before, after = at - 1, at
-        first, last = not loop and before < 0, not loop and after >= n
-        lo, hi = (at if first else at - 1), (at if last else at + 1)
-        width = (0 if first else spans[before % n]) + (0 if last else spans[after % n])
-        weights[hi] += h * span / width
-        weights[lo] -= h * span / width
-    return weights
-
-
-def _blend(parts: list[tuple[Recipe, float]], space: str) -> Recipe:
-    """A recipe between others: in W their finished styles are blended, in Z their one seed each."""
-    nearest = max(parts, key=lambda part: part[1])[0]
-    loud = [part for part in parts if part[0].noise.mode != "none"] or parts  # "none" has no strength to fade with
-    noise = replace(max(loud, key=lambda part: part[1])[0].noise, strength=_strengths(parts))
-    if space == "w":
-        sources = tuple(Source(recipe=recipe, weight=weight) for recipe, weight in parts)
-        return Recipe(nearest.model, nearest.sha256, sources, psi=1.0, noise=noise)
-    sources = tuple(replace(recipe.sources[0], weight=weight) for recipe, weight in parts)
-    psi = sum(recipe.psi * weight for recipe, weight in parts)
-    return replace(nearest, sources=sources, space=space, psi=psi, noise=noise)
-
-
-def _strengths(parts: list[tuple[Recipe, float]]) -> tuple[float, ...]:
-    """The blend of the noise strengths; no noise at all counts as strength 0."""
-    longest = max(len(recipe.noise.strength) for recipe, _ in parts)
-    modes = {recipe.noise.mode for recipe, _ in parts}
-    if "none" in modes and len(modes) > 1:
-        longest = MOST_LAYERS
-    total = [0.0] * longest
-    for recipe, weight in parts:
-        on = 0.0 if recipe.noise.mode == "none" and len(modes) > 1 else 1.0
-        given = recipe.noise.strength
-        for i in range(longest):
-            total[i] += weight * on * (given[i] if i < len(given) else 1.0)
-    return tuple(min(max(value, -8.0), 8.0) for value in total)
+def unpack_channels(text: str) -> tuple[Indices, Latents]:
+    """What `pack_channels` packed, indices rising; a damaged text raises `InvalidInput`."""
+    count, _, body = text.partition(":")
+    try:
+        n = int(count)
+        words = np.frombuffer(base64.b64decode(body, validate=True), dtype="<u4")
+        if n < 0 or len(words) != 2 * n:
+            raise ValueError("cut off")
+    except (ValueError, binascii.Error):
+        raise InvalidInput("direction", DAMAGED) from None
+    indices, values = words[:n].astype(np.int64), words[n:].view("<f4").astype(np.float32)
+    if not (np.diff(indices, prepend=-1) > 0).all() or indices.max(initial=0) >= MOST_CHANNELS:
+        raise InvalidInput("direction", "names channels twice, out of order, or far too many")
+    if not (np.abs(values) <= 1e6).all():  # NaN too
+        raise InvalidInput("direction", "holds values that are not finite or far too large")
+    return indices, values

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 from ganlab.config import Config
-from ganlab.recipe import Film, Recipe
+from ganlab.film import Film
+from ganlab.recipe import Recipe
 from ganlab.spelling import classes_in, spelled
+
+HOMES = {"Film": "ganlab.film", "Keyframe": "ganlab.film"}  # the others live in ganlab.recipe
 
 
 def as_python(config: Config) -> str:
@@ -17,7 +20,7 @@ def as_python(config: Config) -> str:
     head = (
         "from PIL import Image\n\n"
         "from ganlab import weights, zoo\n"
-        f"from ganlab.recipe import {', '.join(classes_in(config))}\n"
+        f"{_imports(classes_in(config))}"
         "from ganlab.synthesis import Renderer\n\n"
         f"path = zoo.path_of({model!r})  # or the path of a file of your own\n"
         "renderer = Renderer(weights.load(path))\n\n"
@@ -33,3 +36,10 @@ def as_python(config: Config) -> str:
         f"{head}recipe = {spelled(config, always=('sources', 'psi'))}\n\n"
         'Image.fromarray(renderer.pictures([recipe])[0].image).save("picture.png")\n'
     )
+
+
+def _imports(names: list[str]) -> str:
+    by_home: dict[str, list[str]] = {}
+    for name in names:
+        by_home.setdefault(HOMES.get(name, "ganlab.recipe"), []).append(name)
+    return "".join(f"from {home} import {', '.join(by_home[home])}\n" for home in sorted(by_home))

@@ -11,6 +11,8 @@ from torch import Tensor
 from ganlab.config import InvalidInput
 from ganlab.recipe import Recipe, Source, map_seed, unpack_latent
 from ganlab.serving.models import Tick
+from ganlab.synthesis.steps import Step
+from ganlab.synthesis.styles import StyleSpace, moved
 
 ROWS = 8
 W = 32
@@ -30,6 +32,7 @@ class FakePainter:
     def __init__(self, name: str = "fake", resolution: int = 64, classes: int = 0, slow: float = 0.0) -> None:
         self.name, self.resolution, self.classes, self.slow = name, resolution, classes, slow
         self.batches: list[int] = []
+        self.space = StyleSpace([Step(f"layer {i}", "conv", 4, i, i, 100, 18) for i in range(ROWS)], ROWS)
         self.mixing = np.random.default_rng(7).normal(size=(ROWS, W, 18)) / 4
 
     def facts(self) -> dict[str, Any]:
@@ -43,6 +46,10 @@ class FakePainter:
             "rows": [{"row": i, "name": names[i], "resolution": res[i], "band": bands[i]} for i in range(ROWS)],
             "noises": [{"index": i, "name": names[i], "resolution": res[i], "strength": 0.1} for i in range(ROWS)],
             "layers": [{"index": i, "name": names[i], "resolution": res[i], "channels": 100} for i in range(ROWS)],
+            "style_space": [
+                {"layer": i, "name": names[i], "row": i, "first": 18 * i, "channels": 18} for i in range(ROWS)
+            ],
+            "no_style_space": "",
         }  # fmt: skip
 
     def pictures(
@@ -92,13 +99,18 @@ class FakePainter:
                 raise InvalidInput("layers", f"{max(rows)} is out of range; this model has {ROWS}")
             ws[rows] += mix.strength * (self._ws(mix.source)[rows] - ws[rows])
         ws[: recipe.cutoff] *= recipe.psi
+        for edit in recipe.edits:
+            if edit.active and edit.space == "w":
+                ws = moved(torch.from_numpy(np.asarray(ws)), edit).numpy()
         return np.asarray(ws)
 
     def _image(self, recipe: Recipe, side: int) -> npt.NDArray[np.uint8]:
         y, x = np.mgrid[0:side, 0:side] / side
         image = np.zeros((side, side, 3))
+        offsets = self.space.offsets(recipe)
         for row, style in enumerate(self._styles(recipe)):
             k = (style @ self.mixing[row]).reshape(3, 6)
+            k = k if offsets is None else k + offsets[18 * row : 18 * row + 18].numpy().reshape(3, 6)
             scale = 1.5 + row * 1.2
             for c in range(3):
                 wave = scale * (k[c, 0] * x + k[c, 1] * y) * 2 + k[c, 2] * 2

@@ -1,27 +1,30 @@
-"""Recipes and films: JSON both ways, moments between keyframes, and what is refused."""
+"""Recipes: JSON both ways, packed latents and directions, and what is refused."""
 
-import json
+import base64
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ganlab.config import InvalidInput
+from ganlab.config import InvalidInput, from_link, to_link
 from ganlab.recipe import (
-    EASINGS,
+    LONGEST_LATENT,
+    MOST_CHANNELS,
     ClassShare,
-    Film,
-    Keyframe,
+    Edit,
     Mix,
     Noise,
     Pin,
     Recipe,
     Source,
     Stroke,
+    pack_channels,
     pack_latent,
+    unpack_channels,
     unpack_latent,
 )
+from ganlab.render.pictures import png, recipe_in
 
 FULL = Recipe(
     model="faces",
@@ -32,14 +35,19 @@ FULL = Recipe(
     center="class",
     mixes=(Mix(Source(latent=pack_latent(np.ones((2, 3), np.float32))), (1, 2), 0.5),),
     noise=Noise("random", 3, (1, 0.5), (Pin(1, 4), Pin(2)), (Stroke(0.1, 0.2),)),
+    edits=(
+        Edit("smile", direction=pack_latent(np.ones(3, np.float32)), strength=-1.5, layers=(0, 2)),
+        Edit("red hair", "s", pack_channels(np.array([5, 2]), np.array([0.5, -1], np.float32)), 2, muted=True),
+    ),
 )
 
 
 def test_json_both_ways() -> None:
     assert Recipe.from_json(FULL.to_json()) == FULL
     assert Recipe().to_json() == "{}"
-    film = Film((Keyframe(FULL, 2, "smooth"), Keyframe(Recipe(model="faces"))), curve="cubic", loop=False)
-    assert Film.from_json(film.to_json()) == film
+    assert from_link(Recipe, to_link(FULL)) == FULL
+    picture = np.zeros((4, 4, 3), np.uint8)
+    assert Recipe.from_json(recipe_in(png(picture, FULL.to_json()))) == FULL
 
 
 BAD: list[tuple[Any, str]] = [
@@ -56,6 +64,12 @@ BAD: list[tuple[Any, str]] = [
     ({"model": "x" * 1000}, "model"),
     ({"noise": {"strokes": [{"radius": 0.3}] * 70}}, "noise.strokes: cover the picture more than 24 times over"),
     ({"center": "class", "sources": [{"classes": [{"index": i} for i in range(9)]}]}, "at most 8 classes"),
+    ({"edits": [{}] * 17}, "at most 16"),
+    ({"edits": [{"strength": 1e9}]}, "edits.0.strength"),
+    ({"edits": [{"space": "z"}]}, "edits.0.space.* is not one of w, s"),
+    ({"edits": [{"layers": [-1]}]}, "edits.0.layers"),
+    ({"edits": [{"layers": 3}]}, "edits.0.layers.* must be a list"),
+    ({"edits": [{"direction": "A" * (LONGEST_LATENT // 2 + 1)}] * 2}, "edits: are too large together"),
     ({"exec": "rm"}, "not a known setting"),
     ({"mixes": [{"layers": [-1]}]}, "mixes.0.layers"),
     ([], "object"),
@@ -101,84 +115,49 @@ def test_latents_survive_packing() -> None:
             unpack_latent(bad)
 
 
-def keys(*seeds: int, **options: Any) -> tuple[Keyframe, ...]:
-    return tuple(Keyframe(Recipe(sources=(Source(seed),)), **options) for seed in seeds)
+def test_an_old_recipe_is_as_short_as_it_was() -> None:
+    assert "edits" not in replace(FULL, edits=()).to_dict() and Recipe.from_json('{"psi":0.5}').edits == ()
+    assert replace(FULL, edits=(Edit(),)).to_dict()["edits"] == [{}]
 
 
-def parts(recipe: Recipe) -> dict[int, float]:
-    """Seed of each keyframe -> its weight in a moment."""
-    return {s.recipe.sources[0].seed: s.weight for s in recipe.sources if s.recipe is not None}
+@pytest.mark.parametrize("count", [0, 1, 500])
+def test_offsets_of_channels_survive_packing(count: int) -> None:
+    rng = np.random.default_rng(count)
+    indices, values = rng.permutation(9088)[:count], rng.normal(size=count).astype(np.float32)
+    back, found = unpack_channels(pack_channels(indices, values))
+    order = np.argsort(indices)
+    assert np.array_equal(back, indices[order]) and np.array_equal(found, values[order])
 
 
-def test_a_film_goes_through_its_keyframes() -> None:
-    film = Film(keys(1, 2, 3))
-    assert film.seconds == 3 and len(film.times(10)) == 30
-    assert [film.at(t).sources[0].seed for t in (0, 1, 2, 3)] == [1, 2, 3, 1]
-    assert parts(film.at(0.25)) == {1: 0.75, 2: 0.25} and parts(film.at(2.5)) == {3: 0.5, 1: 0.5}
-    straight = replace(film, loop=False)
-    assert straight.seconds == 2 and len(straight.times(10)) == 21 and straight.at(99).sources[0].seed == 3
+def channels(*pairs: tuple[int, float]) -> str:
+    """Packed as they stand, in whatever order."""
+    body = np.array([i for i, _ in pairs], "<u4").tobytes() + np.array([v for _, v in pairs], "<f4").tobytes()
+    return f"{len(pairs)}:{base64.b64encode(body).decode()}"
 
 
-@pytest.mark.parametrize("loop", [True, False])
-def test_a_cubic_way_is_smooth(loop: bool) -> None:
-    """On keyframes along a line at even times it is that line; velocity is continuous at uneven ones."""
-    film = Film(
-        tuple(replace(k, seconds=s) for k, s in zip(keys(1, 2, 3, 4), (1.0, 0.5, 2.0, 1.0))), curve="cubic", loop=loop
-    )
-
-    def at(t: float) -> np.ndarray:
-        weights = parts(film.at(t)) or {film.at(t).sources[0].seed: 1.0}
-        assert abs(sum(weights.values()) - 1) < 1e-9
-        return np.array([weights.get(seed, 0.0) for seed in (1, 2, 3, 4)])
-
-    for t in (1.0, 1.5):
-        before, after = (at(t) - at(t - 1e-4)) / 1e-4, (at(t + 1e-4) - at(t)) / 1e-4
-        assert np.abs(before - after).max() < 1e-2
-
-
-@pytest.mark.parametrize("easing", EASINGS)
-def test_easings_start_and_end_at_keyframes(easing: str) -> None:
-    film = Film(keys(1, 2, easing=easing), loop=False)
-    assert film.at(0).sources[0].seed == 1
-    if easing != "hold":
-        assert film.at(1).sources[0].seed == 2
-        moments = [parts(film.at(t)).get(2, 0.0) for t in (0.2, 0.5, 0.8)]
-        assert moments == sorted(moments) and 0 < moments[1] < 1
-    else:
-        assert film.at(0.99).sources[0].seed == 1 and film.at(1).sources[0].seed == 2
+HOSTILE = {
+    "": "damaged",
+    "1": "damaged",
+    "x:AAAA": "damaged",
+    "-1:": "damaged",
+    "2:AAAAAAAAAAA=": "damaged",
+    "1:AAAA": "damaged",
+    "1:\u00e9": "damaged",
+    f"{'9' * 5000}:": "damaged",
+    "1000000000:AAAAAAAAAAA=": "damaged",
+    channels((3, 1), (3, 1)): "twice",
+    channels((3, 1), (2, 1)): "out of order",
+    channels((MOST_CHANNELS, 1)): "far too many",
+    channels((2**32 - 1, 1)): "far too many",
+    channels((1, float("nan"))): "not finite",
+    channels((1, float("inf"))): "not finite",
+    channels((1, 1e7)): "far too large",
+}
 
 
-def test_a_way_in_z_blends_seeds() -> None:
-    moment = Film(keys(1, 2), space="z_slerp").at(0.25)
-    assert moment.space == "z_slerp" and [(s.seed, s.weight) for s in moment.sources] == [(1, 0.75), (2, 0.25)]
-
-
-def test_noise_fades_between_keyframes() -> None:
-    quiet, loud = Recipe(noise=Noise("none")), Recipe(noise=Noise(strength=(2.0,)))
-    moment = Film((Keyframe(quiet), Keyframe(loud))).at(0.75)
-    assert moment.noise.mode == "const" and moment.noise.strength[:2] == (1.5, 0.75)
-    early = Film((Keyframe(quiet), Keyframe(loud))).at(0.25)
-    assert early.noise.mode == "const" and early.noise.strength[:2] == (0.5, 0.25)
-
-
-def test_a_moment_can_become_a_keyframe() -> None:
-    film = Film(keys(1, 2))
-    inner = Film((Keyframe(film.at(0.5)), Keyframe(Recipe())))
-    assert Recipe.from_json(inner.at(0.5).to_json()) == inner.at(0.5)
-
-
-BAD_FILMS: list[tuple[Any, str]] = [
-    ({"keyframes": []}, "add the current picture"),
-    ({"keyframes": [{}] * 10_000}, "at most 100"),
-    ({"keyframes": [{"recipe": {"model": "a"}}, {"recipe": {"model": "b"}}]}, "different models"),
-    ({"keyframes": [{"seconds": 0}]}, "seconds"),
-    ({"keyframes": [{"recipe": json.loads(nested(3))}, {}]}, "keyframes.0: holds recipes nested too deep"),
-    ({"keyframes": [{}, {"recipe": crowd(2)}]}, "keyframes.1: is blended from too many seeds"),
-    ({"keyframes": [{"recipe": {"sources": [{}, {}]}}], "space": "z_slerp"}, "choose W"),
-]
-
-
-@pytest.mark.parametrize(("data", "says"), BAD_FILMS, ids=[says for _, says in BAD_FILMS])
-def test_bad_films_are_a_sentence(data: Any, says: str) -> None:
-    with pytest.raises(InvalidInput, match=says):
-        Film.from_json(json.dumps(data))
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_channels_are_a_sentence(text: str) -> None:
+    with pytest.raises(InvalidInput, match=f"direction: .*{HOSTILE[text]}"):
+        Edit(space="s", direction=text).channels()
+    with pytest.raises(InvalidInput, match="direction: is damaged; choose the edit again"):
+        Edit(direction=text).rows()

@@ -1,6 +1,7 @@
 """What "show me the Python" prints runs, and makes the same picture."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,17 @@ import pytest
 from PIL import Image
 
 from ganlab import weights, zoo
-from ganlab.recipe import Film, Keyframe, Mix, Noise, Recipe, Source
+from ganlab.film import Film, Keyframe
+from ganlab.recipe import Edit, Mix, Noise, Recipe, Source, pack_channels, pack_latent
 from ganlab.recipe_script import as_python
 from ganlab.synthesis import Renderer
 from tests.tiny_models import write_model
 
 RECIPE = Recipe("tiny", "0" * 64, (Source(3, x=0.25),), psi=0.5, mixes=(Mix(Source(4), (0, 1)),), noise=Noise("none"))
+EDITS = (
+    Edit("smile", direction=pack_latent(np.ones(32, np.float32)), strength=0.5, layers=(0, 1)),
+    Edit("red hair", "s", pack_channels(np.array([1, 3]), np.array([2, -2], np.float32)), -1.5),
+)
 
 
 @pytest.fixture
@@ -24,14 +30,15 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_picture(model: Path) -> None:
-    exec(as_python(RECIPE), {})
-    recipe = Recipe.from_dict({**RECIPE.to_dict(), "sha256": ""})
+@pytest.mark.parametrize("edits", [(), EDITS], ids=["plain", "edited"])
+def test_a_picture(edits: tuple[Edit, ...], model: Path) -> None:
+    exec(as_python(replace(RECIPE, edits=edits)), {})
+    recipe = replace(RECIPE, sha256="", edits=edits)
     image = Renderer(weights.load(model)).pictures([recipe])[0].image
     assert np.array_equal(np.asarray(Image.open("picture.png")), image)
 
 
 def test_a_film(model: Path) -> None:
-    keys = (Keyframe(Recipe("tiny"), 0.1), Keyframe(Recipe("tiny", sources=(Source(2),)), 0.1))
+    keys = (Keyframe(Recipe("tiny", edits=EDITS), 0.1), Keyframe(Recipe("tiny", sources=(Source(2),)), 0.1))
     exec(as_python(Film(keys, loop=False)), {})
     assert sorted(os.listdir("."))[:3] == ["frame0000.png", "frame0001.png", "frame0002.png"]

@@ -129,6 +129,7 @@ class Studio {
     if (recipe.cutoff != null) recipe.cutoff = Math.min(recipe.cutoff, facts.num_ws);
     recipe.noise.strength = recipe.noise.strength.slice(0, facts.noises.length);
     recipe.noise.pins = recipe.noise.pins.filter((pin) => pin.layer < facts.noises.length);
+    recipe.edits = []; // directions are one model's own
   }
 
   /** The picture is another model's, as after an undo: that one is opened, or the step is taken back. */

@@ -6,6 +6,7 @@ the architecture; parameters are named as its files name them (without the prefi
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from ganlab.nn.mapping import StyleGenerator, truncate
 from ganlab.nn.noise import check_mode
+from ganlab.nn.style import shifted, split_offsets
 
 LR_MULTIPLIER = 0.1  # of the mapping network
 
@@ -67,8 +69,10 @@ class RgbBlock(nn.Module):
         self.to_style = nn.Linear(w_dim, channels)
         self.conv = ModulatedConv(channels, img_channels, 1, demodulate=False)
 
-    def forward(self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n o h w"]:
-        out: Tensor = self.conv(x, self.to_style(w))
+    def forward(
+        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], offset: Tensor | None = None
+    ) -> Float[Tensor, "n o h w"]:
+        out: Tensor = self.conv(x, shifted(self.to_style(w), offset))
         return out
 
 
@@ -83,12 +87,20 @@ class Block(nn.Module):
         self.conv2 = ModulatedConv(out_channels, out_channels, 3)
         self.to_rgb = RgbBlock(w_dim, out_channels, img_channels)
 
+    def affines(self) -> list[nn.Module]:
+        """What makes the styles of the two layers, then of the colours."""
+        return [self.to_style1, self.to_style2, self.to_rgb.to_style]
+
     def forward(
-        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], noise: Float[Tensor, "n h w 1"]
+        self,
+        x: Float[Tensor, "n i h w"],
+        w: Float[Tensor, "n w_dim"],
+        noise: Float[Tensor, "n h w 1"],
+        offsets: Sequence[Tensor | None] = (None, None),
     ) -> Float[Tensor, "n o h w"]:
         first, second = (layer(noise).permute(0, 3, 2, 1) for layer in (self.to_noise1, self.to_noise2))
-        x = F.leaky_relu(self.conv1(x, self.to_style1(w)) + first, 0.2)
-        return F.leaky_relu(self.conv2(x, self.to_style2(w)) + second, 0.2)
+        x = F.leaky_relu(self.conv1(x, shifted(self.to_style1(w), offsets[0])) + first, 0.2)
+        return F.leaky_relu(self.conv2(x, shifted(self.to_style2(w), offsets[1])) + second, 0.2)
 
 
 class MappingNetwork(nn.Module):
@@ -129,6 +141,10 @@ class SynthesisNetwork(nn.Module):
         self.initial_conv = nn.Conv2d(widths[0], widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(Block(w_dim, a, b, img_channels) for a, b in itertools.pairwise(widths))
 
+    def affines(self) -> list[nn.Module]:
+        """What makes the styles: of all blocks, in order."""
+        return [affine for block in self.blocks for affine in block.affines()]  # type: ignore[operator]
+
     def start(self, n: int) -> Float[Tensor, "n c 4 4"]:
         """What the first block is given."""
         return self.initial_conv(self.initial_block.expand(n, -1, -1, -1))
@@ -150,16 +166,18 @@ class SynthesisNetwork(nn.Module):
         ws: Float[Tensor, "n num_ws w_dim"],
         noise_mode: str = "random",
         generator: torch.Generator | None = None,
+        offsets: Float[Tensor, "m styles"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """The image, about in [-1, 1]."""
+        """The image, about in [-1, 1]. `offsets` [N or 1, all styles] are added to what all `affines` make."""
+        moves = split_offsets(offsets, self.affines())
         noise = self.noise(noise_mode, len(ws), generator)
         x = self.start(len(ws))
         image: Tensor | None = None
         for k, (block, w) in enumerate(zip(self.blocks, ws.unbind(1))):
             x = grown(x) if k else x
             side = x.shape[2]
-            x = block(x, w, noise[:, :side, :side])
-            rgb = block.to_rgb(x, w)  # type: ignore[operator]
+            x = block(x, w, noise[:, :side, :side], moves[3 * k : 3 * k + 2])
+            rgb = block.to_rgb(x, w, moves[3 * k + 2])  # type: ignore[operator]
             rgb = rgb if image is None else image + rgb
             image = rgb if side == self.img_resolution else blurred(grown(rgb))
         assert image is not None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganlab.nn.mapping import MappingNetwork, StyleGenerator
 from ganlab.nn.noise import noise_inputs
-from ganlab.nn.style import FullyConnectedLayer
+from ganlab.nn.style import FullyConnectedLayer, shifted, split_offsets
 
 GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
 
@@ -62,15 +62,22 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(
-        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], noise: Tensor | None = None
+        self,
+        x: Float[Tensor, "n i h w"],
+        w: Float[Tensor, "n w_dim"],
+        noise: Tensor | None = None,
+        offset: Tensor | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
-        """`noise` is added as it is given ([H, W] or [N, 1, H, W], times noise_strength); None adds nothing."""
+        """`noise` is added as it is given ([H, W] or [N, 1, H, W], times noise_strength); None adds nothing.
+
+        `offset` [N, 2 o] is added to the style.
+        """
         if self.in_channels:
             weight = self.weight * self.weight_gain
             x = blur(conv_up2d(x, weight)) if self.up > 1 else F.conv2d(x, weight, padding=1)
         if noise is not None:
             x = x + noise * self.noise_strength.view(-1, 1, 1)
-        return adain(F.leaky_relu(x + self.bias.view(-1, 1, 1), 0.2), self.affine(w))
+        return adain(F.leaky_relu(x + self.bias.view(-1, 1, 1), 0.2), shifted(self.affine(w), offset))
 
 
 class SynthesisBlock(nn.Module):
@@ -85,10 +92,14 @@ class SynthesisBlock(nn.Module):
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution)
 
     def forward(
-        self, x: Tensor | None, ws: Float[Tensor, "n 2 w_dim"], noise: Sequence[Tensor | None]
+        self,
+        x: Tensor | None,
+        ws: Float[Tensor, "n 2 w_dim"],
+        noise: Sequence[Tensor | None],
+        offsets: Sequence[Tensor | None],
     ) -> Float[Tensor, "n c h w"]:
         x = self.const[None].expand(len(ws), -1, -1, -1) if x is None else x
-        return self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
+        return self.conv1(self.conv0(x, ws[:, 0], noise[0], offsets[0]), ws[:, 1], noise[1], offsets[1])
 
 
 class ToRGB(nn.Module):
@@ -128,6 +139,10 @@ class SynthesisNetwork(nn.Module):
         """The layers in order, one style and one noise input each."""
         return [layer for block in self.blocks() for layer in (block.conv0, block.conv1)]
 
+    def affines(self) -> list[FullyConnectedLayer]:
+        """What makes the styles of all layers, in order."""
+        return [layer.affine for layer in self.layers()]
+
     def noise_inputs(
         self, mode: str, n: int, generator: torch.Generator | None = None, device: torch.device | None = None
     ) -> list[Tensor | None]:
@@ -140,12 +155,18 @@ class SynthesisNetwork(nn.Module):
         noise_mode: str = "random",
         noise: Sequence[Tensor | None] | None = None,
         generator: torch.Generator | None = None,
+        offsets: Float[Tensor, "m styles"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """The image, about in [-1, 1]. `noise` (one map a layer, None for nothing) replaces `noise_mode`."""
+        """The image, about in [-1, 1]. `noise` (one map a layer, None for nothing) replaces `noise_mode`.
+
+        `offsets` [N or 1, all styles] are added to the styles, those of all `affines` one after the other.
+        """
         maps = list(noise) if noise is not None else self.noise_inputs(noise_mode, len(ws), generator, ws.device)
+        moves = split_offsets(offsets, self.affines())
         x: Tensor | None = None
         for k, block in enumerate(self.blocks()):
-            x = block(x, ws[:, 2 * k : 2 * k + 2], maps[2 * k : 2 * k + 2])
+            pair = slice(2 * k, 2 * k + 2)
+            x = block(x, ws[:, pair], maps[pair], moves[pair])
         return self.torgb(x)
 
 

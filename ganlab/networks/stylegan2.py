@@ -20,6 +20,8 @@ from ganlab.nn.style import (
     MinibatchStdLayer,
     activate,
     modulated_conv2d,
+    shifted,
+    split_offsets,
 )
 
 HALF = math.sqrt(0.5)  # gain of each of the two branches of a residual block
@@ -63,9 +65,11 @@ class SynthesisLayer(nn.Module):
         w: Float[Tensor, "n w_dim"],
         noise: Tensor | None = None,
         gain: float = 1.0,
+        offset: Tensor | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
-        """`noise` is added as it is given ([H, W] or [N, 1, H, W], times noise_strength); None adds nothing."""
-        x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up, resample_filter=self.resample_filter)
+        """`noise` ([H, W] or [N, 1, H, W], times noise_strength) is added as given, `offset` [N, i] to the styles."""
+        styles = shifted(self.affine(w), offset)
+        x = modulated_conv2d(x, self.weight, styles, up=self.up, resample_filter=self.resample_filter)
         if noise is not None and self.use_noise:
             x = x + (noise * self.noise_strength).to(x.dtype)
         return activate(x + self.bias.to(x.dtype).view(-1, 1, 1), self.activation, gain, self.conv_clamp)
@@ -84,8 +88,10 @@ class ToRGBLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
 
-    def forward(self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n o h w"]:
-        x = modulated_conv2d(x, self.weight, self.affine(w) * self.weight_gain, demodulate=False)
+    def forward(
+        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], offset: Tensor | None = None
+    ) -> Float[Tensor, "n o h w"]:
+        x = modulated_conv2d(x, self.weight, shifted(self.affine(w), offset) * self.weight_gain, demodulate=False)
         return activate(x + self.bias.view(-1, 1, 1), "linear", 1.0, self.conv_clamp)
 
 
@@ -130,22 +136,35 @@ class SynthesisBlock(nn.Module):
         if in_channels != 0 and architecture == "resnet":
             self.skip = Conv2dLayer(in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter)
 
+    def layers(self) -> list[SynthesisLayer]:
+        """The convolutions, one noise input each."""
+        return [self.conv1] if self.in_channels == 0 else [self.conv0, self.conv1]
+
+    def affines(self) -> list[FullyConnectedLayer]:
+        """What makes the styles of its convolutions, then of its colours."""
+        return [layer.affine for layer in self.layers()] + ([self.torgb.affine] if self.num_torgb else [])
+
     def forward(
-        self, x: Tensor | None, img: Tensor | None, ws: Float[Tensor, "n rows w_dim"], noise: Sequence[Tensor | None]
+        self,
+        x: Tensor | None,
+        img: Tensor | None,
+        ws: Float[Tensor, "n rows w_dim"],
+        noise: Sequence[Tensor | None],
+        offsets: Sequence[Tensor | None],
     ) -> tuple[Tensor, Tensor | None]:
-        """(features [n, o, res, res], image so far); `ws` holds one row a layer, `noise` one entry a convolution."""
+        """(features [n, o, res, res], image so far); `ws` and `offsets` hold one a layer, `noise` one a convolution."""
         if self.in_channels == 0:
-            x = self.conv1(self.const[None].expand(len(ws), -1, -1, -1), ws[:, 0], noise[0])
-        elif self.architecture == "resnet":
-            y = self.skip(x, gain=HALF)
-            x = y + self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1], gain=HALF)
+            x = self.conv1(self.const[None].expand(len(ws), -1, -1, -1), ws[:, 0], noise[0], offset=offsets[0])
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
+            half = HALF if self.architecture == "resnet" else 1.0
+            y = self.conv0(x, ws[:, 0], noise[0], offset=offsets[0])
+            y = self.conv1(y, ws[:, 1], noise[1], half, offsets[1])
+            x = self.skip(x, gain=HALF) + y if self.architecture == "resnet" else y
         assert x is not None
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.num_torgb:
-            rgb = self.torgb(x, ws[:, self.num_conv])
+            rgb = self.torgb(x, ws[:, self.num_conv], offsets[self.num_conv])
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -188,7 +207,11 @@ class SynthesisNetwork(nn.Module):
 
     def layers(self) -> list[SynthesisLayer]:
         """The convolutions in order, one noise input each."""
-        return [layer for b in self.blocks() for layer in ([b.conv1] if b.in_channels == 0 else [b.conv0, b.conv1])]
+        return [layer for block in self.blocks() for layer in block.layers()]
+
+    def affines(self) -> list[FullyConnectedLayer]:
+        """What makes the styles of all layers, in order."""
+        return [affine for block in self.blocks() for affine in block.affines()]
 
     def noise_inputs(
         self, mode: str, n: int, generator: torch.Generator | None = None, device: torch.device | None = None
@@ -202,17 +225,22 @@ class SynthesisNetwork(nn.Module):
         noise_mode: str = "random",
         noise: Sequence[Tensor | None] | None = None,
         generator: torch.Generator | None = None,
+        offsets: Float[Tensor, "m styles"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """The image, about in [-1, 1]. `noise` (one map a convolution, None for nothing) replaces `noise_mode`."""
+        """The image, about in [-1, 1]. `noise` (one map a convolution, None for nothing) replaces `noise_mode`.
+
+        `offsets` [N or 1, all styles] are added to the styles, those of all `affines` one after the other.
+        """
         if ws.shape[1] != self.num_ws:
             raise ValueError(f"ws has {ws.shape[1]} rows; this model needs {self.num_ws}")
         maps = list(noise) if noise is not None else self.noise_inputs(noise_mode, len(ws), generator, ws.device)
         ws = ws.float()
         x = img = None
         row = 0
+        moves = iter(split_offsets(offsets, self.affines()))
         for block in self.blocks():
             rows = ws[:, row : row + block.num_conv + block.num_torgb]
-            x, img = block(x, img, rows, maps[row : row + block.num_conv])
+            x, img = block(x, img, rows, maps[row : row + block.num_conv], [next(moves) for _ in block.affines()])
             row += block.num_conv
         assert img is not None
         return img

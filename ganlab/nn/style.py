@@ -27,6 +27,11 @@ def activate(x: Tensor, activation: str, gain: float = 1.0, clamp: float | None 
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
+def shifted(styles: Float[Tensor, "n c"], offset: Tensor | None) -> Float[Tensor, "n c"]:
+    """Styles moved in StyleSpace (Wu et al. 2021, sec. 3): None changes nothing."""
+    return styles if offset is None else styles + offset
+
+
 class FullyConnectedLayer(nn.Module):
     """A linear layer whose weights are stored as N(0, 1) / lr_multiplier and scaled as they are used."""
 
@@ -50,6 +55,13 @@ class FullyConnectedLayer(nn.Module):
         bias = None if self.bias is None else self.bias * self.bias_gain
         with exact(x):  # small, and styles need the digits
             return activate(F.linear(x.float(), self.weight * self.weight_gain, bias), self.activation)
+
+
+def split_offsets(offsets: Tensor | None, affines: Sequence[nn.Module]) -> Sequence[Tensor | None]:
+    """The part of each layer in offsets [N, all styles] of all layers, one after the other; None: none anywhere."""
+    if offsets is None:
+        return [None] * len(affines)
+    return offsets.split([len(affine.weight) for affine in affines], 1)  # type: ignore[arg-type]
 
 
 class Conv2dLayer(nn.Module):

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, TypeGuard
 
 from ganlab.config import Config, InvalidInput, from_link, to_link
-from ganlab.recipe import Film, Recipe
+from ganlab.film import Film
+from ganlab.recipe import Recipe
 from ganlab.serving.models import FOREIGN, SAFE, Catalogue, Painter
 from ganlab.serving.painting import Busy, Worker, is_user_error
 
@@ -154,7 +155,7 @@ def link_to(config: Config) -> str:
     """The settings as text for a URL, if they fit into one."""
     text = to_link(config)
     if len(text) > LONGEST_LINK:
-        raise InvalidInput("link", "would be too long (uploaded latents are in it); save the PNG or the JSON instead")
+        raise InvalidInput("link", "would be too long (latents or edits are in it); save the PNG or the JSON instead")
     return text
 
 

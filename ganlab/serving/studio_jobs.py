@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganlab.config import InvalidInput
-from ganlab.recipe import Film, Recipe
+from ganlab.film import Film
+from ganlab.recipe import Recipe
 from ganlab.recipe_script import as_python
 from ganlab.render import pictures
 from ganlab.render.clip import check_length, clip

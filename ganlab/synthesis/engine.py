@@ -7,7 +7,7 @@ than the arithmetic of a 1024 px layer.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ganlab.networks.stylegan2 import HALF, SynthesisBlock, SynthesisLayer, SynthesisNetwork
 from ganlab.nn.precision import has_bf16
+from ganlab.nn.style import shifted
 from ganlab.synthesis.kernels import Direct, Up, as_2d
-from ganlab.synthesis.steps import NoiseInput, Step, Steps
+from ganlab.synthesis.steps import Inputs, NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
 from ganlab.synthesis.winograd import AVAILABLE, Winograd
 
@@ -55,12 +56,14 @@ class Engine(Steps["ConvStep | RgbStep"]):
             if name == "conv1" and block.architecture == "resnet" and before is not None:
                 maker.shortcut = (block, before)
             noise = row if layer.use_noise else None
-            self._add(Step(f"{size} {name}", "conv", block.resolution, row, noise, layer.weight.shape[0]), maker)
+            o, i = layer.weight.shape[:2]
+            self._add(Step(f"{size} {name}", "conv", block.resolution, row, noise, o, i), maker)
             self.noises.append(_noise_input(layer))
         if block.num_torgb:
             row = len(self.noises)
             maker_rgb = RgbStep(block, row, len(self.steps) - 1, self._last("rgb"))
-            self._add(Step(f"{size} torgb", "rgb", block.resolution, row, None, block.torgb.weight.shape[0]), maker_rgb)
+            o, i = block.torgb.weight.shape[:2]
+            self._add(Step(f"{size} torgb", "rgb", block.resolution, row, None, o, i), maker_rgb)
 
 
 class ConvStep:
@@ -84,10 +87,14 @@ class ConvStep:
         self.conv = _convolution(layer, weight, dtype)
         self.conv_dtype = self.conv.dtype
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+    def styles(self, ws: Tensor) -> Tensor:
         """As `Maker`."""
-        layer, added = self.layer, noise[self.index]
-        styles = layer.affine(ws[:, self.index])  # [n, i]
+        return self.layer.affine(ws[:, self.index])
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        """As `Maker`."""
+        layer, added, n_all = self.layer, given.noise[self.index], len(given)
+        styles = shifted(self.styles(given.ws), given.offset(i))  # [n, i]
         if self.careful:
             styles = styles / styles.abs().amax(1, keepdim=True)
         half = HALF if self.shortcut else 1.0
@@ -95,13 +102,13 @@ class ConvStep:
         scale = (styles.square() @ self.squares + 1e-8).rsqrt() * gain  # [n, o]
         bias = (layer.bias * gain).view(1, -1, 1, 1)
         clamp = None if layer.conv_clamp is None else layer.conv_clamp * half
-        x = self._input(len(ws), store)  # [n, i, h + 2, w + 2]
-        out = store.padded(i, len(ws), self.out_channels, self.resolution)
+        x = self._input(n_all, store)  # [n, i, h + 2, w + 2]
+        out = store.padded(i, n_all, self.out_channels, self.resolution)
         if self.shortcut:
             block, source = self.shortcut
             out[:, :, 1:-1, 1:-1] = block.skip(store.get(source)[:, :, 1:-1, 1:-1], gain=HALF)
         height, row_bytes = self.resolution // self.up, 4 * self.resolution * self.up * self.out_channels
-        for n, first, last in _bands(len(ws), height, row_bytes, x.device):
+        for n, first, last in _bands(n_all, height, row_bytes, x.device):
             y = self._convolved(x[n], styles[n, :, None, None], first, last)
             y = torch.addcmul(bias, y, scale[n, :, None, None], out=y)
             rows = slice(first * self.up, last * self.up)
@@ -153,14 +160,18 @@ class RgbStep:
         """The steps whose results it reads."""
         return [self.source] if self.image is None else [self.source, self.image]
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+    def styles(self, ws: Tensor) -> Tensor:
+        """As `Maker`."""
+        return self.block.torgb.affine(ws[:, self.row])
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
         """As `Maker`."""
         torgb = self.block.torgb
-        styles = torgb.affine(ws[:, self.row]) * torgb.weight_gain
+        styles = shifted(self.styles(given.ws), given.offset(i)) * torgb.weight_gain
         weights = torgb.weight[:, :, 0, 0][None] * styles[:, None]  # [n, c, i]
         x = store.get(self.source)
-        out = store.plain(i, len(ws), weights.shape[1], self.resolution)
-        for n, top, bottom in _bands(len(ws), self.resolution, 4 * self.resolution * x.shape[1], x.device):
+        out = store.plain(i, len(given), weights.shape[1], self.resolution)
+        for n, top, bottom in _bands(len(given), self.resolution, 4 * self.resolution * x.shape[1], x.device):
             part = x[n, :, 1 + top : 1 + bottom]  # [k, i, rows, w + 2], with the border's sides
             pixels = part.permute(0, 2, 3, 1).flatten(1, 2)  # as they lie in memory
             colours = (weights[n] @ pixels.transpose(1, 2)).unflatten(2, part.shape[2:])

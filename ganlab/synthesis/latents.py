@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
 from ganlab.recipe import ClassShare, Recipe, Source, map_seed, unpack_latent
+from ganlab.synthesis.styles import moved
 
 REMEMBERED = 4096  # w vectors that are kept
 CENTER_SAMPLES = 4096  # draws whose mean is the centre of a class
@@ -56,7 +57,25 @@ class Latents:
                 other = self._truncated(mix.source, recipe)
                 ws = ws.clone()
                 ws[rows] = ws[rows].lerp(other[rows], mix.strength)
+        for i, edit in enumerate(recipe.edits):
+            if edit.active and edit.space == "w":
+                try:
+                    ws = moved(ws, edit)
+                except InvalidInput as error:
+                    raise error.under(f"edits.{i}") from None
         return ws
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator, label: int | None = None) -> Tensor:
+        """w [n, w_dim] of z ~ N(0, I), of one class of a conditional model, or of classes drawn evenly."""
+        z = torch.randn(n, self.z_dim, generator=generator)
+        c = torch.zeros(n, self.c_dim)
+        if self.c_dim:
+            if label is not None and not 0 <= label < self.c_dim:
+                raise InvalidInput("label", f"must be from 0 to {self.c_dim - 1}, the classes of this model")
+            drawn = torch.randint(self.c_dim, (n,), generator=generator)
+            c[torch.arange(n), drawn if label is None else label] = 1
+        return torch.cat([self._map(*pair) for pair in zip(z.split(512), c.split(512))])
 
     def _blend(self, recipe: Recipe) -> Tensor:
         weights = [source.weight for source in recipe.sources]

@@ -3,14 +3,13 @@
 They compute in float32 whatever precision is asked for: the families were trained in it.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from ganlab.networks import lucidrains, stylegan1
 from ganlab.nn.mapping import StagedSynthesis
-from ganlab.synthesis.steps import Maker, NoiseInput, Step, Steps
+from ganlab.nn.style import split_offsets
+from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
 
 
@@ -25,7 +24,8 @@ class StyleGan1Engine(Steps[Maker]):
             side = layer.resolution
             name = ("conv1" if k % 2 else "conv0") if k else "const"
             strength = layer.noise_strength
-            self._add(Step(f"{side}x{side} {name}", "conv", side, k, k, len(strength)), _Layer(synthesis, k))
+            step = Step(f"{side}x{side} {name}", "conv", side, k, k, len(strength), 2 * len(strength))
+            self._add(step, _Layer(synthesis, k))
             self.noises.append(NoiseInput(side, layer.noise_const, strength))
         channels = synthesis.img_channels
         self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Rgb(synthesis.torgb, k))
@@ -38,9 +38,12 @@ class _Layer:
     def sources(self) -> list[int]:
         return [self.index - 1] if self.index else []
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        x = _features(store, i - 1) if i else self.const.expand(len(ws), -1, -1, -1)
-        _keep(self.layer(x, ws[:, self.index], noise[self.index]), store, i)
+    def styles(self, ws: Tensor) -> Tensor:
+        return self.layer.affine(ws[:, self.index])
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        x = _features(store, i - 1) if i else self.const.expand(len(given), -1, -1, -1)
+        _keep(self.layer(x, given.ws[:, self.index], given.noise[self.index], given.offset(i)), store, i)
 
 
 class LucidrainsEngine(Steps[Maker]):
@@ -61,10 +64,11 @@ class LucidrainsEngine(Steps[Maker]):
             side, channels = 4 * 2**k, len(block.to_rgb.conv.weight)
             features, colours = self._last("conv"), self._last("rgb")
             made = _Block(synthesis, block, k, features)
-            self._add(Step(f"{side}x{side} block", "conv", side, k, k, block.conv2.weight.shape[0]), made)
+            o, i = block.conv1.weight.shape[:2]
+            self._add(Step(f"{side}x{side} block", "conv", side, k, k, o, i + o), made)
             strength = torch.stack([block.to_noise1.weight, block.to_noise2.weight])
             self.noises.append(NoiseInput(side, fixed[:side, :side], strength, uniform=True))
-            self._add(Step(f"{side}x{side} torgb", "rgb", side, k, None, channels), _Colours(block, k, colours))
+            self._add(Step(f"{side}x{side} torgb", "rgb", side, k, None, channels, o), _Colours(block, k, colours))
 
 
 class _Block:
@@ -76,12 +80,17 @@ class _Block:
     def sources(self) -> list[int]:
         return [] if self.source is None else [self.source]
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        n, added = len(ws), noise[self.row]
+    def styles(self, ws: Tensor) -> Tensor:
+        w = ws[:, self.row]
+        return torch.cat([self.block.to_style1(w), self.block.to_style2(w)], 1)
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        n, added, offset = len(given), given.noise[self.row], given.offset(i)
         x = self.synthesis.start(n) if self.source is None else lucidrains.grown(_features(store, self.source))
         side = x.shape[2]
-        given = x.new_zeros(n, 1, side, side) if added is None else added.expand(n, 1, side, side)
-        _keep(self.block(x, ws[:, self.row], given.permute(0, 3, 2, 1)), store, i)
+        noise = x.new_zeros(n, 1, side, side) if added is None else added.expand(n, 1, side, side)
+        offsets = split_offsets(offset, self.block.affines()[:2])
+        _keep(self.block(x, given.ws[:, self.row], noise.permute(0, 3, 2, 1), offsets), store, i)
 
 
 class _Colours:
@@ -93,14 +102,19 @@ class _Colours:
     def sources(self) -> list[int]:
         return [2 * self.row] if self.image is None else [2 * self.row, self.image]
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        rgb = 2 * self.block.to_rgb(_features(store, i - 1), ws[:, self.row])
+    def styles(self, ws: Tensor) -> Tensor:
+        return self.block.to_rgb.to_style(ws[:, self.row])
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        rgb = 2 * self.block.to_rgb(_features(store, i - 1), given.ws[:, self.row], given.offset(i))
         before = -1 if self.image is None else lucidrains.blurred(lucidrains.grown(store.get(self.image)))
         store.plain(i, *rgb.shape[:3]).copy_(rgb + before)
 
 
 class StagedEngine(Steps[Maker]):
     """Generators without styles: w enters at 4 x 4 alone, so every change of it starts there. They take no noise."""
+
+    no_styles = "this model has no style space: its layers take no styles, w enters at 4 x 4 alone"
 
     def __init__(self, synthesis: StagedSynthesis, precision: str = "fp32", device: torch.device | str = "cpu") -> None:
         super().__init__(1, device)
@@ -118,8 +132,11 @@ class _Stage:
     def sources(self) -> list[int]:
         return [self.index - 1] if self.index else []
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
-        _keep(self.stage(_features(store, i - 1) if i else ws[:, 0, :, None, None]), store, i)
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        _keep(self.stage(_features(store, i - 1) if i else given.ws[:, 0, :, None, None]), store, i)
 
 
 class _Rgb:
@@ -129,7 +146,10 @@ class _Rgb:
     def sources(self) -> list[int]:
         return [self.source]
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
         image = self.torgb(_features(store, self.source))
         store.plain(i, *image.shape[:3]).copy_(image)
 

@@ -20,6 +20,7 @@ from ganlab.synthesis.noise import NoiseMaps
 from ganlab.synthesis.plain import LucidrainsEngine, StagedEngine, StyleGan1Engine
 from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
+from ganlab.synthesis.styles import StyleSpace
 from ganlab.weights.families import FAMILIES, family_of
 
 MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
@@ -56,6 +57,7 @@ class Lowered:
     """A recipe as the network sees it."""
 
     ws: Tensor  # [num_ws, w_dim]
+    offsets: Tensor | None  # [channels of S], added to the styles
     noise: Noise
     keys: list[Hashable]  # per step; equal keys, and equal ones before it, mean an equal result
 
@@ -82,6 +84,7 @@ class Renderer:
         self.steps = self.engine.steps
         self.latents = Latents(G.mapping, G.z_dim, G.c_dim, G.w_dim, G.num_ws)
         self.noise = NoiseMaps(self.engine.noises)
+        self.space = StyleSpace(self.steps, self.engine.num_ws, self.engine.no_styles)
         self._rooms: dict[int, Store] = {}  # for pictures without a memory, by how many are made at once
 
     def facts(self) -> dict[str, Any]:
@@ -110,12 +113,23 @@ class Renderer:
                 {"index": i, "name": s.name, "resolution": s.resolution, "channels": s.channels}
                 for i, s in enumerate(self.steps)
             ],
+            "style_space": None if self.space.missing else self._style_space(),
+            "no_style_space": self.space.missing,
         }
 
     def _row(self, row: int) -> dict[str, Any]:
         """A row of ws, named after the first layer that takes it."""
         first = min((step for step in self.steps if step.row == row), key=lambda step: step.kind != "conv")
         return {"row": row, "name": first.name, "resolution": first.resolution, "band": band(first.resolution)}
+
+    def _style_space(self) -> list[dict[str, Any]]:
+        """Where the styles of each layer that takes one stand in S."""
+        first = np.cumsum([0, *self.space.sizes]).tolist()
+        return [
+            {"layer": i, "name": s.name, "row": s.row, "first": first[i], "channels": s.styles}
+            for i, s in enumerate(self.steps)
+            if s.styles
+        ]
 
     def lower(self, recipe: Recipe) -> Lowered:
         """The recipe for this model; what does not fit it raises `InvalidInput`."""
@@ -124,13 +138,26 @@ class Renderer:
                 "model", f"this recipe was made with another {recipe.model or 'model'} than the one at hand"
             )
         self.noise.check(recipe.noise)
-        ws = self.latents.ws(recipe)
+        ws, offsets = self.latents.ws(recipe), self.space.offsets(recipe)
         styles = [row.tobytes() for row in ws.numpy()]
         noises = self.noise.keys(recipe.noise)
         keys: list[Hashable] = [
-            (None if s.row is None else styles[s.row], None if s.noise is None else noises[s.noise]) for s in self.steps
+            (None if s.row is None else styles[s.row], offset, None if s.noise is None else noises[s.noise])
+            for s, offset in zip(self.steps, self.space.parts(offsets))
         ]
-        return Lowered(ws, recipe.noise, keys)
+        return Lowered(ws, offsets, recipe.noise, keys)
+
+    @torch.inference_mode()
+    def styles(self, recipe: Recipe) -> Tensor:
+        """The styles of a recipe, all layers' one after the other (`facts()["style_space"]` tells where), [channels].
+
+        To optimise with gradients, use `G.synthesis(ws, offsets=...)`, which counts channels in the same way.
+        """
+        if self.space.missing:
+            raise InvalidInput("model", f"has no styles to be read: {self.space.missing}")
+        low = self.lower(recipe)
+        styles = self.engine.styles(low.ws[None])[0].cpu()
+        return styles if low.offsets is None else styles + low.offsets
 
     @torch.inference_mode()
     def pictures(
@@ -168,7 +195,16 @@ class Renderer:
     def image(self, recipe: Recipe, stop: int | None = None) -> Tensor:
         """The image [C, H, W], about in [-1, 1], not rounded to pixels."""
         low = self.lower(recipe)
-        return self.engine.run(low.ws[None], self._maps([low], 0, stop), self._room(1), stop=stop)[0].clone()
+        return self._run([low], self._room(1), 0, stop)[0].clone()
+
+    @torch.inference_mode()
+    def images(self, ws: Tensor, offsets: Tensor | None = None) -> Tensor:
+        """The images [N, C, H, W], about in [-1, 1], of ws [N, num_ws, w_dim] with the noise that the model carries.
+
+        offsets: [N, channels of S], added to the styles. All are made in one batch, without gradients.
+        """
+        maps = [self.noise.map(Noise(), i) for i in range(len(self.noise.inputs))]
+        return self.engine.run(ws, maps, self._room(len(ws)), offsets=offsets).clone()
 
     @torch.inference_mode()
     def activations(self, recipe: Recipe, layer: int) -> Tensor:
@@ -177,7 +213,7 @@ class Renderer:
             raise InvalidInput("layer", f"must be from 0 to {len(self.steps) - 1}")
         low, store = self.lower(recipe), Store(1 << 40, self.engine.device)
         image = min(i for i, s in enumerate(self.steps) if s.kind == "rgb" and i >= layer)
-        self.engine.run(low.ws[None], self._maps([low], 0, image), store, stop=image)
+        self._run([low], store, 0, image)
         made = store.get(layer)[0]
         return made[:, 1:-1, 1:-1] if self.steps[layer].kind == "conv" else made
 
@@ -238,8 +274,7 @@ class Renderer:
         if start <= stop:
             for memory in memories:
                 memory.keys = memory.keys[:start]  # should this fail, what follows is no longer what it was
-            ws = torch.stack([low.ws for low in lowered])
-            pixels = to_pixels(self.engine.run(ws, self._maps(lowered, start, stop), store, start, stop))
+            pixels = to_pixels(self._run(lowered, store, start, stop))
         else:
             pixels = to_pixels(store.get(stop))
         if keep and n > 1:
@@ -252,6 +287,13 @@ class Renderer:
         name = self.steps[start].name if start <= stop else "nothing"
         preview = stop < len(self.steps) - 1
         return [Picture(p, start if start <= stop else len(self.steps), name, ms, preview) for p in pixels]
+
+    def _run(self, lowered: list[Lowered], store: Store, start: int, stop: int | None) -> Tensor:
+        ws, offsets = torch.stack([low.ws for low in lowered]), None
+        if any(low.offsets is not None for low in lowered):
+            zero = torch.zeros(self.space.channels)
+            offsets = torch.stack([zero if low.offsets is None else low.offsets for low in lowered])
+        return self.engine.run(ws, self._maps(lowered, start, stop), store, start, stop, offsets)
 
     def _maps(self, lowered: list[Lowered], start: int, stop: int | None) -> list[Tensor | None]:
         """The noise inputs of a batch that the steps `start` .. `stop` take, None for the others."""

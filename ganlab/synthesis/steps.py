@@ -20,6 +20,7 @@ class Step:
     row: int | None  # of ws, its style
     noise: int | None  # its noise input
     channels: int  # that it makes
+    styles: int = 0  # numbers that it makes of its row: its part of S
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,22 @@ class NoiseInput:
     uniform: bool = False  # whether the network was trained on U(0, 1) instead of N(0, 1)
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What the steps make pictures from."""
+
+    ws: Tensor  # [N, num_ws, w_dim]
+    noise: Sequence[Tensor | None]  # one entry a noise input, [H, W] or [N, 1, H, W] with its `scale` multiplied in
+    offsets: Sequence[Tensor | None] = ()  # one entry a step, [N, styles]: added to its styles; empty: nothing
+
+    def __len__(self) -> int:
+        return len(self.ws)
+
+    def offset(self, i: int) -> Tensor | None:
+        """What is added to the styles of step `i`."""
+        return self.offsets[i] if self.offsets else None
+
+
 @runtime_checkable
 class Maker(Protocol):
     """What computes a step."""
@@ -40,7 +57,10 @@ class Maker(Protocol):
     def sources(self) -> list[int]:
         """The steps whose results it reads."""
 
-    def __call__(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+    def styles(self, ws: Tensor) -> Tensor:
+        """What it makes of its row, [N, styles], without offsets; nothing where it takes no style."""
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
         """Makes step `i` from what `store` holds of earlier ones, and leaves it there."""
 
 
@@ -49,6 +69,8 @@ M = TypeVar("M", bound=Maker)
 
 class Steps(Generic[M]):
     """A network that is run step by step. Read-only but for packed weights."""
+
+    no_styles = ""  # a sentence that says why the family has none
 
     def __init__(self, num_ws: int, device: torch.device | str) -> None:
         self.num_ws, self.device = num_ws, torch.device(device)
@@ -72,23 +94,36 @@ class Steps(Generic[M]):
 
     @torch.inference_mode()
     def run(
-        self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, start: int = 0, stop: int | None = None
+        self,
+        ws: Tensor,
+        noise: Sequence[Tensor | None],
+        store: Store,
+        start: int = 0,
+        stop: int | None = None,
+        offsets: Tensor | None = None,
     ) -> Tensor:
         """The image [N, C, H, W] after step `stop` (None: the last), begun at step `start` with what `store` holds.
 
-        ws: [N, num_ws, w_dim]. noise: one entry a noise input, [H, W] or [N, 1, H, W] with its `scale` multiplied in,
-        or None. `store` gets what each step makes.
+        ws, noise: as `Inputs` has them. offsets: [N, all styles], for the styles of all steps, one after the other.
+        `store` gets what each step makes.
         """
         last = len(self.steps) - 1 if stop is None else stop
-        ws = ws.to(self.device)
+        parts = () if offsets is None else offsets.to(self.device).split([step.styles for step in self.steps], 1)
+        given = Inputs(ws.to(self.device), noise, parts)
         store.begin(len(ws))
         for i in range(start, last + 1):
-            self.run_one(ws, noise, store, i)
+            self.run_one(given, store, i)
         return store.get(max(i for i in range(last + 1) if self.steps[i].kind == "rgb"))
 
-    def run_one(self, ws: Tensor, noise: Sequence[Tensor | None], store: Store, i: int) -> None:
+    def run_one(self, given: Inputs, store: Store, i: int) -> None:
         """One step of `run`."""
-        self._makers[i](ws, noise, store, i)
+        self._makers[i](given, store, i)
+
+    @torch.inference_mode()
+    def styles(self, ws: Tensor) -> Tensor:
+        """S: the styles of all steps, one after the other, [N, all styles], of ws [N, num_ws, w_dim]."""
+        ws = ws.to(self.device)
+        return torch.cat([maker.styles(ws) for maker in self._makers], 1)
 
     def _add(self, step: Step, maker: M) -> None:
         self.steps.append(step)

@@ -12,16 +12,23 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from apps.studio_routes import server
-from ganlab.recipe import ClassShare, Film, Keyframe, Mix, Noise, Recipe, Source, Stroke
+from ganlab.film import Film, Keyframe
+from ganlab.recipe import ClassShare, Edit, Mix, Noise, Recipe, Source, Stroke, pack_channels, pack_latent
 from ganlab.synthesis import render
 
 FACE = Recipe(model="faces64", sources=(Source(seed=7, classes=(ClassShare(4),)),), psi=0.7)
+EDITS = (
+    Edit("all", direction=pack_latent(np.full(128, 0.1, np.float32)), layers=(4, 5)),
+    Edit("a channel", "s", pack_channels(np.array([200]), np.array([3], np.float32))),
+)
 RECIPES = {
     "a face": FACE,
     "blended": replace(FACE, sources=(Source(1, x=0.3, y=0.6), Source(2, weight=0.5))),
     "in Z": replace(FACE, sources=(Source(1), Source(2)), space="z_slerp"),
     "mixed": replace(FACE, mixes=(Mix(Source(seed=3), (6, 7, 8)),), cutoff=5, center="class"),
     "noisy": replace(FACE, noise=Noise("random", 3, (1, 0.5), strokes=(Stroke(0.5, 0.3, 0.2),))),
+    "edited": replace(FACE, edits=EDITS),
+    "a moment of edited ones": Film((Keyframe(replace(FACE, edits=EDITS)), Keyframe(FACE))).at(0.5),
     "a moment": Film((Keyframe(FACE), Keyframe(replace(FACE, psi=0.2))), curve="cubic").at(0.4),
 }
 

@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Download, Page, expect
 
 from ganlab.config import to_link
-from ganlab.recipe import Film, Keyframe, Recipe, Source
+from ganlab.film import Film, Keyframe
+from ganlab.recipe import Recipe, Source
 from ganlab.render.pictures import png, recipe_in
 from tests.browser.conftest import free_port, serving
 from tests.tiny_models import write_model

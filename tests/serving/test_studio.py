@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ganlab.config import InvalidInput, to_link
-from ganlab.recipe import Film, Keyframe, Recipe, Source
+from ganlab.film import Film, Keyframe
+from ganlab.recipe import Recipe, Source
 from ganlab.render.pictures import recipe_in
 from ganlab.serving.asking import Viewer
 from ganlab.serving.models import Catalogue, Model, Painter

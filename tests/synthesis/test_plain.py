@@ -212,7 +212,8 @@ def test_nothing_is_left_on_another_device(make: Callable[[], Any], precision: s
         for name in ("psi", "noise", "stroke"):
             maps = [noises.map(CHANGES[name].noise, i) for i in range(len(engine.noises))]
             assert {m.device.type for m in maps if m is not None} == {"cuda"}
-            image = engine.run(ws.expand(2, -1, -1), maps, Store(device="cuda"))
+            offsets = torch.zeros(2, sum(step.styles for step in engine.steps))
+            image = engine.run(ws.expand(2, -1, -1), maps, Store(device="cuda"), offsets=offsets)
             assert image.device.type == "cuda" and image.dtype == torch.float32
 
 

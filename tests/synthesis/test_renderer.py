@@ -143,10 +143,10 @@ def test_a_picture_that_failed_leaves_nothing_wrong_behind(monkeypatch: pytest.M
     PLAIN.pictures([BASE], [memory])
     run_one = PLAIN.engine.run_one
 
-    def failing(ws: Any, noise: Any, store: Any, i: int) -> None:
+    def failing(given: Any, store: Any, i: int) -> None:
         if i == 6:
             raise MemoryError
-        run_one(ws, noise, store, i)
+        run_one(given, store, i)
 
     with monkeypatch.context() as patch:
         patch.setattr(PLAIN.engine, "run_one", failing)

@@ -34,33 +34,6 @@ class Naming(NamedTuple):
         return torch.stack([(value >= span.lo) & (value <= span.hi) for span in spans]).any(0)
 
 
-def named_by(word: str) -> tuple[Naming, ...]:
-    """All that a word can mean ("red": hair, clothes, hat); an unknown one raises `InvalidInput`."""
-    found = WORDS.get(str(word).strip().lower())
-    if found is None:
-        raise InvalidInput("word", f"{str(word)[:40]!r} names nothing in a portrait; try one of {', '.join(WORDS)}")
-    return found
-
-
-def captions(attributes: Attributes, seed: int, indices: Iterable[int], wording: int = 0) -> list[str]:
-    """A sentence for each person, the same for the same seed, index and wording.
-
-    Wordings 0 to 5 of one person are six different sentences. Each tells a part of what is visible, and nothing else.
-    """
-    chosen = checked(seed, indices)
-    if len(chosen) != len(attributes):
-        raise InvalidInput("indices", f"are {len(chosen)}, for {len(attributes)} people")
-    if wording < 0:
-        raise InvalidInput("wording", f"must be a whole number from 0 up, not {wording}")
-    return [_caption(person, seed, index, wording) for person, index in zip(attributes.people(), chosen)]
-
-
-def facts(person: Person) -> dict[str, str]:
-    """Everything visible that a caption may tell, as phrases by the attribute they tell of."""
-    told = {name: phrase(person) for name, phrase in PHRASES.items()}
-    return {name: text for name, text in told.items() if text}
-
-
 class Told(NamedTuple):
     """The part of the facts that one caption tells."""
 
@@ -71,10 +44,48 @@ class Told(NamedTuple):
     background: str
 
 
-def _caption(person: Person, seed: int, index: int, wording: int) -> str:
+Sentence = Callable[[Told, random.Random], str]  # a way of saying it
+
+
+def named_by(word: str) -> tuple[Naming, ...]:
+    """All that a word can mean ("red": hair, clothes, hat); an unknown one raises `InvalidInput`."""
+    found = WORDS.get(str(word).strip().lower())
+    if found is None:
+        raise InvalidInput("word", f"{str(word)[:40]!r} names nothing in a portrait; try one of {', '.join(WORDS)}")
+    return found
+
+
+def captions(
+    attributes: Attributes,
+    seed: int,
+    indices: Iterable[int],
+    wording: int = 0,
+    sentences: tuple[Sentence, ...] | None = None,
+) -> list[str]:
+    """A sentence for each person, the same for the same seed, index and wording.
+
+    Wordings 0 to 5 of one person are six different sentences. Each tells a part of what is visible, and nothing else.
+    `sentences` are the ways of saying it that may be taken, some of `SENTENCES`; all, if left out.
+    """
+    chosen = checked(seed, indices)
+    if len(chosen) != len(attributes):
+        raise InvalidInput("indices", f"are {len(chosen)}, for {len(attributes)} people")
+    if wording < 0:
+        raise InvalidInput("wording", f"must be a whole number from 0 up, not {wording}")
+    ways = sentences or SENTENCES
+    return [_caption(person, seed, index, wording, ways) for person, index in zip(attributes.people(), chosen)]
+
+
+def facts(person: Person) -> dict[str, str]:
+    """Everything visible that a caption may tell, as phrases by the attribute they tell of."""
+    told = {name: phrase(person) for name, phrase in PHRASES.items()}
+    return {name: text for name, text in told.items() if text}
+
+
+def _caption(person: Person, seed: int, index: int, wording: int, sentences: tuple[Sentence, ...]) -> str:
     rng = random.Random(f"{seed}/{index}/{wording}")
-    first = random.Random(f"{seed}/{index}").randrange(len(SENTENCES))
-    sentence = SENTENCES[(first + wording) % len(SENTENCES)]
+    first = random.Random(f"{seed}/{index}").randrange(len(sentences))
+    sentence = sentences[(first + wording) % len(sentences)]
     return sentence(_chosen(facts(person), rng), rng)
 
 
@@ -159,7 +170,7 @@ def _mood_first(told: Told, rng: random.Random) -> str:
     return _joined(start, who, told.pose, f"who has {told.has}", wears, _behind(told.background))
 
 
-SENTENCES: tuple[Callable[[Told, random.Random], str], ...] = (
+SENTENCES: tuple[Sentence, ...] = (
     _plain,
     _they,
     _tags,

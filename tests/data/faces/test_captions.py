@@ -27,6 +27,12 @@ def test_six_wordings_are_six_sentences_and_do_not_depend_on_the_batch() -> None
     assert captions(PEOPLE, 6, INDICES) != captions(PEOPLE, 5, INDICES)
 
 
+def test_a_training_can_leave_some_ways_of_saying_it_out() -> None:
+    some = captions(PEOPLE, 5, INDICES, 3, SENTENCES[-1:])
+    assert all(re.match(r"(a drawing|an illustration|a cartoon) of", sentence) for sentence in some)
+    assert not set(some) & set(chain(*(captions(PEOPLE, 5, INDICES, w, SENTENCES[:-1]) for w in range(5))))
+
+
 def test_captions_are_well_formed() -> None:
     for sentence in chain.from_iterable(all_captions(PEOPLE)):
         assert not re.search(r"\s\s|,,| ,|^\s|[\s,]$|none|{|}", sentence), sentence

@@ -1,0 +1,108 @@
+"""The command `train-clip`, which trains and measures the small CLIP that knows faces and the words for them."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+
+from ganlab import __version__
+from ganlab.config import InvalidInput
+from ganlab.text.clip import OWN, load_clip, save_clip, small_clip
+from ganlab.text.evaluate import FACES, ClipScores, evaluate_clip
+from ganlab.text.sayings import vocabulary
+from ganlab.text.small import ClipLayout
+from ganlab.text.training import ClipRun, ClipTraining, train_clip
+
+NAME = "faces-clip.safetensors"
+LICENCE = "Apache-2.0"
+LAYOUT = ClipLayout(words=("a",))
+RUN = ClipRun(layout=LAYOUT)
+
+
+@dataclass(frozen=True)
+class TrainClip:
+    """Train the small CLIP that edits by text are guided by. It can be stopped, killed and resumed."""
+
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None  # where the model and its state go
+    images: int = RUN.images  # portraits seen in all
+    faces: int = RUN.faces  # different portraits among them
+    batch: int = RUN.batch  # portraits in a step
+    lr: float = RUN.lr  # highest learning rate
+    short: int = RUN.short  # short descriptions of each portrait in a step
+    long: float = RUN.long  # part of the portraits that have a long caption as well
+    side: int = LAYOUT.side  # pixels that pictures are resized to, a multiple of 32
+    width: int = LAYOUT.width  # channels of the picture tower
+    blocks: tuple[int, ...] = LAYOUT.blocks  # of the picture tower, at each of four resolutions
+    text_layers: int = LAYOUT.text_layers  # of the text tower
+    seed: int = RUN.seed  # decides faces, first weights, texts and all changes
+    device: str = "cpu"  # cpu or cuda
+    processes: int = 1  # that draw the portraits
+    held_out: int = FACES  # fresh portraits that the result is measured on
+    resume: bool = False  # go on from the state in --out
+    evaluate: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None  # train nothing, measure this one: faces,
+    # a file, or a model of open_clip
+
+    def main(self) -> int:
+        """Trains, measures, writes; 0."""
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InvalidInput("device", "there is no CUDA device here; leave --device out")
+        if self.evaluate is not None:
+            clip = load_clip(self.evaluate or OWN, self.device)
+            print(_table(evaluate_clip(clip, self.held_out, processes=self.processes)))
+            return 0
+        if self.out is None:
+            raise InvalidInput("out", "name a folder for the result: --out FOLDER")
+        return self._train(self.out)
+
+    def _train(self, out: Path) -> int:
+        layout = ClipLayout(
+            side=self.side, width=self.width, blocks=self.blocks, text_layers=self.text_layers, words=vocabulary()
+        )
+        run = ClipRun(
+            self.images,
+            self.faces,
+            self.batch,
+            self.lr,
+            short=self.short,
+            long=self.long,
+            seed=self.seed,
+            layout=layout,
+        )
+        began = time.monotonic()
+        training = ClipTraining(run, self.device, self.processes)
+        print(f"{run.faces:,} portraits drawn in {time.monotonic() - began:.0f} s", flush=True)
+        if self.resume:
+            training.restore(out)
+        for told in train_clip(training, out):
+            left = f"{int(told.left // 60)}:{int(told.left % 60):02} left"
+            print(f"{told.images:>10,}  loss {told.loss:7.3f}  {told.rate:,.0f} images/s, {left}", flush=True)
+        path = out / NAME
+        about: dict[str, Any] = {
+            "data": "cartoon faces drawn and described by ganlab",
+            "ganlab": __version__,
+            "run": {key: value for key, value in asdict(run).items() if key != "layout"},
+        }
+        clip = small_clip(path.stem, training.average, layout)
+        scores = evaluate_clip(clip, self.held_out, processes=self.processes)
+        about["scores"] = {name: asdict(each) for name, each in scores.items()}
+        save_clip(path, training.average, layout, licence=LICENCE, about=about)
+        print(f"\n{_table(scores)}\n{path}")
+        return 0
+
+
+def _table(scores: dict[str, ClipScores]) -> str:
+    """Percentages on fresh portraits, a column for each set of wordings."""
+    columns = list(scores.values())
+    rows: dict[str, list[float]] = {
+        "text found, first": [each.retrieval.text_at_1 for each in columns],
+        "text found, in five": [each.retrieval.text_at_5 for each in columns],
+        "picture found, first": [each.retrieval.picture_at_1 for each in columns],
+        "picture found, in five": [each.retrieval.picture_at_5 for each in columns],
+        **{name: [each.zero_shot[name] for each in columns] for name in columns[0].zero_shot},
+        "mean of attributes": [each.mean for each in columns],
+    }
+    head = f"{'% on fresh portraits':24}" + "".join(f"{name:>10}" for name in scores)
+    return "\n".join([head, *(f"{name:24}" + "".join(f"{100 * v:10.1f}" for v in row) for name, row in rows.items())])

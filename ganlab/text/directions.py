@@ -1,0 +1,164 @@
+"""Global directions (StyleCLIP, Patashnik et al. 2021, sec. 6): from the difference of two texts to channels of styles.
+
+What each channel of StyleSpace does to pictures, as CLIP sees it, is found once per model (`channel_effects`); then a
+sentence becomes a direction by a product of matrices, at once.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from ganlab import files
+from ganlab.config import InvalidInput
+from ganlab.recipe import Noise
+from ganlab.synthesis import Cancelled, Renderer
+from ganlab.synthesis.store import Store
+
+SIGMAS = 5.0  # a channel is moved by so many of its standard deviations, either way (sec. 6.1)
+PICTURES = 16  # that each channel is tried on; the paper takes 100 of a model with ten times as many channels
+SAMPLES = 2000  # of w, for the standard deviations
+SEED = 0
+LONGEST = 300  # characters of a text
+FORMAT = "ganlab channel effects 1"
+MOST_BYTES = 64_000_000
+TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "a portrait of {}", "a cartoon of {}", "an image of {}")
+Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What sees pictures and reads texts, as `clip.Clip` does."""
+
+    name: str
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Unit vectors [N, D] of images [N, 3, H, W] in [-1, 1]."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors [N, D]."""
+
+
+@dataclass(frozen=True)
+class ChannelEffects:
+    """What the channels of one model's styles do, as one CLIP sees it."""
+
+    model: str  # sha256 of the model
+    clip: str  # name of the CLIP
+    deviations: Tensor  # [channels] of each style
+    effects: Tensor  # [channels, D], unit vectors; zero where a channel does nothing, or makes colours
+
+
+@torch.inference_mode()
+def channel_effects(
+    renderer: Renderer, clip: Embedder, pictures: int = PICTURES, tick: Tick | None = None
+) -> ChannelEffects:
+    """Moves each channel of each convolution's styles on some pictures, and looks.
+
+    Channels of the steps to colours are left out, as in the paper. `tick` returning False raises `Cancelled`;
+    `InvalidInput` where the model has no styles.
+    """
+    space, engine = renderer.space, renderer.engine
+    if space.missing:
+        raise InvalidInput("model", f"has no styles that a text could move: {space.missing}")
+    rng = torch.Generator().manual_seed(SEED)
+    ws = renderer.latents.sample(SAMPLES, rng)[:, None].expand(-1, engine.num_ws, -1)
+    deviations = torch.cat([engine.styles(part).cpu() for part in ws.split(256)]).std(0)
+    base = ws[:pictures].repeat(2, 1, 1)  # moved up, moved down
+    signs = torch.cat([torch.ones(pictures), -torch.ones(pictures)])
+    maps = [renderer.noise.map(Noise(), i) for i in range(len(renderer.noise.inputs))]
+    store = Store(1 << 40, engine.device)
+    engine.run(base, maps, store)
+    effects = torch.zeros(space.channels, len(clip.embed_texts(["face"])[0]))
+    first = torch.tensor([0, *space.sizes]).cumsum(0).tolist()
+    moved = [i for i, step in enumerate(engine.steps) if step.styles and step.kind == "conv"]
+    done, of = 0, sum(space.sizes[i] for i in moved)
+    for i in reversed(moved):  # the later steps first: what the earlier ones made stays as it was
+        for channel in range(first[i], first[i + 1]):
+            if tick is not None and not tick(done, of):
+                raise Cancelled
+            offsets = torch.zeros(2 * pictures, space.channels)
+            offsets[:, channel] = SIGMAS * deviations[channel] * signs
+            seen = clip.embed_images(engine.run(base, maps, store, start=i, offsets=offsets)).cpu()
+            effects[channel] = F.normalize((seen[:pictures] - seen[pictures:]).mean(0), dim=0)
+            done += 1
+    return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
+
+
+def text_change(clip: Embedder, neutral: str, target: str) -> Float[Tensor, " d"]:
+    """The unit vector from a neutral text to a target, each the mean over the prompt templates (sec. 6.2)."""
+    change = whole_text(clip, target) - whole_text(clip, neutral, "neutral")
+    if change.norm() < 1e-4:
+        raise InvalidInput("target", "says the same as the neutral text, as far as this CLIP knows; write another")
+    return F.normalize(change, dim=0)
+
+
+def whole_text(clip: Embedder, text: str, field: str = "target") -> Float[Tensor, " d"]:
+    """The unit vector of a text, the mean over the prompt templates; `InvalidInput` where it is empty or too long."""
+    if not text.strip():
+        raise InvalidInput(field, "is empty; write what the picture shows, as: a smiling person")
+    if len(text) > LONGEST:
+        raise InvalidInput(field, f"is {len(text):,} characters long; a sentence of up to {LONGEST} is enough")
+    vectors = clip.embed_texts([template.format(text.strip()) for template in TEMPLATES])
+    return F.normalize(vectors.mean(0), dim=0).cpu()
+
+
+def relevance(effects: Float[Tensor, "channels d"], change: Float[Tensor, " d"]) -> Float[Tensor, " channels"]:
+    """How much of each channel's effect is what the text asks for, in -1 .. 1 (eq. 4)."""
+    return effects @ change
+
+
+def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: float) -> Float[Tensor, " channels"]:
+    """Offsets of styles [channels] for a strength alpha of 1 (sec. 6.1, 6.3); zero where the relevance is below beta.
+
+    The most relevant channel moves by one standard deviation. `InvalidInput` where beta leaves no channel.
+    """
+    score = relevance(effects.effects, change)
+    kept = torch.where(score.abs() < beta, 0.0, score)
+    if not kept.any():
+        raise InvalidInput("beta", f"leaves no channel: it must be below {float(score.abs().max()):.3f} for this text")
+    return kept / kept.abs().max() * effects.deviations
+
+
+def save_effects(path: Path, found: ChannelEffects) -> None:
+    """Writes them as safetensors, all or nothing."""
+    header = {"format": FORMAT, "model": found.model, "clip": found.clip}
+    tensors = {"deviations": found.deviations, "effects": found.effects.half()}
+    files.write_atomic(path, save_tensors(tensors, metadata={"ganlab": json.dumps(header)}))
+
+
+def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffects:
+    """What `save_effects` wrote for this model and CLIP; anything else raises `InvalidInput`."""
+    wrong = InvalidInput("effects", f"{path.name[:60]} is not what ganlab has written; delete it to make it anew")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise wrong
+        data = path.read_bytes()
+        header = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["ganlab"])
+        tensors = load_tensors(data)
+        deviations, effects = tensors["deviations"].float(), tensors["effects"].float()
+    except OSError as error:
+        raise InvalidInput("effects", f"{path.name[:60]} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError):
+        raise wrong from None
+    if _told(header) != (FORMAT, renderer.sha256, clip.name):
+        raise InvalidInput("effects", f"{path.name[:60]} belongs to another model or another CLIP")
+    width = len(clip.embed_texts(["face"])[0])
+    if deviations.shape != (renderer.space.channels,) or effects.shape != (renderer.space.channels, width):
+        raise wrong
+    if not (deviations.isfinite().all() and effects.isfinite().all()):
+        raise wrong
+    return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
+
+
+def _told(header: Any) -> tuple[Any, ...]:
+    return tuple(header.get(name) for name in ("format", "model", "clip")) if isinstance(header, dict) else ()

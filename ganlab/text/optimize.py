@@ -1,0 +1,114 @@
+"""Latent optimization (StyleCLIP, Patashnik et al. 2021, sec. 4): a picture's own latents are moved until a text fits.
+
+It takes the longest of the three ways, needs nothing made beforehand, and finds what no single direction holds.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganlab.config import Config, InvalidInput, knob
+from ganlab.latents.directions import as_edit, s_direction, w_direction
+from ganlab.recipe import Edit, Recipe
+from ganlab.synthesis import Renderer
+from ganlab.text.directions import LONGEST, SAMPLES, SEED, Embedder, text_change, whole_text
+
+RAMP_UP, RAMP_DOWN = 0.05, 0.25  # of the steps, as in the projector of StyleGAN2
+SPACES = ("w", "s")
+AIMS = ("text", "change")
+
+
+@dataclass(frozen=True)
+class Optimization(Config):
+    """How latents are moved."""
+
+    target: str = knob("a smiling person", "What the picture should show", longest=LONGEST)
+    neutral: str = knob("a person", "What it shows now; for the aim change", longest=LONGEST)
+    aim: str = knob(
+        "change",
+        "text: near the target (as in the paper); change: as far as can be from neutral to target",
+        choices=AIMS,
+    )
+    space: str = knob("w", "What moves: w of each layer (W+), or channels of styles (S)", choices=SPACES)
+    layers: tuple[int, ...] | None = knob(None, "Rows of ws that move; none: all", longest=40, lo=0)
+    steps: int = knob(300, "Steps", lo=1, hi=5000)
+    lr: float = knob(0.1, "Learning rate of Adam, at its highest", lo=1e-5, hi=10, log=True)
+    l2: float = knob(0.008, "Weight of the squared distance from where it began", lo=0, hi=10)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A step of the way."""
+
+    step: int  # made so far
+    image: Tensor  # [C, H, W], about in [-1, 1], on the CPU, before this step's move
+    clip: float  # 1 - cosine of picture and aim
+    l2: float  # squared distance, weighted
+    moved: Tensor  # [num_ws, w_dim] or [channels of S]: how far from the start
+
+
+def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimization) -> Iterator[Moment]:
+    """Moves the latents of a recipe step by step; stop it by taking no more.
+
+    The last of the moments is the result, earlier ones lie on the way to it; `edit_of` makes either part of a recipe.
+    `InvalidInput` where the model has no styles or a text is of no use.
+    """
+    if renderer.space.missing:
+        raise InvalidInput("model", f"has no styles that a text could move: {renderer.space.missing}")
+    G, low = renderer.G, renderer.lower(recipe)
+    ws = low.ws[None].to(renderer.engine.device)
+    begun = torch.zeros(1, renderer.space.channels) if low.offsets is None else low.offsets[None].clone()
+    mask = _mask(renderer, how)
+    delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
+    optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
+    scale = torch.ones(()) if how.space == "w" else _deviations(renderer)
+    aim = text_change(clip, how.neutral, how.target) if how.aim == "change" else whole_text(clip, how.target)
+    mode = "none" if recipe.noise.mode == "none" else "const"
+    for step in range(how.steps + 1):
+        moved = delta * mask * scale
+        w, offsets = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
+        image = G.synthesis(w, noise_mode=mode, offsets=offsets)
+        seen = clip.embed_images(image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1))
+        away, l2 = 1 - (seen @ aim.to(seen.device)).sum(), how.l2 * (delta * mask).square().sum()
+        yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), moved[0].detach().cpu())
+        if step < how.steps:
+            optimizer.param_groups[0]["lr"] = how.lr * _pace(step / how.steps)
+            optimizer.zero_grad()
+            (away + l2).backward()
+            optimizer.step()
+
+
+def edit_of(moment: Moment, name: str, strength: float = 1.0) -> Edit:
+    """The way to a moment, as a part of a recipe."""
+    way = moment.moved
+    made = w_direction(name[:120], way, "text") if way.ndim == 2 else s_direction(name[:120], way, "text")
+    return as_edit(made, strength)
+
+
+def _pace(t: float) -> float:
+    """The learning rate's part at t of the way: it rises, stays, and falls like a cosine (Karras et al. 2020, D)."""
+    down = min(1.0, (1 - t) / RAMP_DOWN)
+    return (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, (t + 1e-3) / RAMP_UP)
+
+
+def _mask(renderer: Renderer, how: Optimization) -> Tensor:
+    """1 for what may move."""
+    rows, count = renderer.space.rows, renderer.engine.num_ws
+    if how.layers is not None and not all(row < count for row in how.layers):
+        raise InvalidInput("layers", f"must be from 0 to {count - 1}, the layers of this model")
+    chosen = torch.tensor(range(count) if how.layers is None else how.layers)
+    if how.space == "w":
+        return torch.isin(torch.arange(count), chosen).float()[None, :, None]
+    return torch.isin(rows, chosen).float()[None]
+
+
+def _deviations(renderer: Renderer) -> Float[Tensor, " channels"]:
+    """One standard deviation of each channel of S: what moves by lr."""
+    w = renderer.latents.sample(SAMPLES, torch.Generator().manual_seed(SEED))
+    ws = w[:, None].expand(-1, renderer.engine.num_ws, -1)
+    with torch.no_grad():
+        return torch.cat([renderer.engine.styles(part).cpu() for part in ws.split(256)]).std(0)

@@ -1,0 +1,220 @@
+"""Training of our own small CLIP on drawn faces and what can be said of them."""
+
+import copy
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from ganlab import files
+from ganlab.config import Config, InvalidInput, knob
+from ganlab.data.faces.many import changed, drawn
+from ganlab.text.clip import build_small, encode_texts
+from ganlab.text.sayings import TRAINED, Text, claims, described, long_captions, sayings, vocabulary
+from ganlab.text.small import ClipLayout
+from ganlab.text.words import UNKNOWN, Vocabulary
+
+WARMUP = 200  # steps until the learning rate is at its top
+HOTTEST = math.log(100)  # largest logit scale, as in Radford et al. 2021, section 2.5
+UNHEARD = 0.02  # of the words of a long caption: the word for unknown words is learnt from them
+STATE = "state.safetensors"
+
+
+@dataclass(frozen=True)
+class ClipRun(Config):
+    """Everything that decides the training of a small CLIP."""
+
+    images: int = knob(1_000_000, "Portraits seen in all", lo=1, hi=1_000_000_000)
+    faces: int = knob(40_000, "Different portraits among them", lo=2, hi=2_000_000)
+    batch: int = knob(128, "Portraits in a step", lo=2, hi=8192)
+    lr: float = knob(2e-3, "Learning rate of AdamW at its top, falling along a cosine", lo=1e-6, hi=1, log=True)
+    decay: float = knob(0.05, "Weight decay of matrices", lo=0, hi=1)
+    ema: float = knob(0.998, "How much the averaged weights keep in a step", lo=0, hi=0.99999)
+    short: int = knob(2, "Short descriptions of each portrait in a step", lo=1, hi=16)
+    long: float = knob(0.5, "Part of the portraits that have a long caption as well", lo=0, hi=1)
+    seed: int = knob(0, "Decides faces, weights, texts and changes", lo=0, hi=1 << 31)
+    layout: ClipLayout = knob(lambda: ClipLayout(words=vocabulary()), "What is trained")
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return -(-self.images // self.batch)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What `train_clip` tells now and then."""
+
+    step: int
+    images: int
+    loss: float  # mean over the steps since the last report
+    rate: float  # images per second
+    left: float  # seconds to the end, about
+
+
+class ClipTraining:
+    """A small CLIP, its average and its optimizer; step k depends on the run and the states before it alone."""
+
+    def __init__(self, run: ClipRun, device: torch.device | str = "cpu", processes: int = 1) -> None:
+        self.run, self.device, self.step = run, torch.device(device), 0
+        images, self.people = drawn(run.seed, run.faces, processes)
+        self.images = images.to(self.device)
+        self.vocabulary = Vocabulary(run.layout.words, run.layout.context)
+        with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
+            torch.manual_seed(run.seed)
+            model = build_small(run.layout)
+        self.model: Any = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": run.decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, run.lr, betas=(0.9, 0.98))
+
+    def advance(self) -> Tensor:
+        """One step; its loss, still on the device."""
+        run = self.run
+        rng = torch.Generator().manual_seed((run.seed << 32) + self.step)
+        rows = torch.randint(len(self.images), (run.batch,), generator=rng)
+        images = self.images[rows.to(self.device)].float() / 127.5 - 1
+        images, _ = changed(images, rng)
+        side = (run.layout.side, run.layout.side)
+        if images.shape[-2:] != side:
+            images = F.interpolate(images, side, mode="bicubic", antialias=True, align_corners=False)
+        texts, owner, true = self._texts(rows)
+        for group in self.optimizer.param_groups:
+            group["lr"] = run.lr * _schedule(self.step, run.steps)
+        pictures = F.normalize(self.model.encode_image(images.contiguous(memory_format=torch.channels_last)), dim=-1)
+        logits = self.model.logit_scale.exp() * pictures @ self._embedded(texts).T
+        loss = contrastive_loss(logits, true.to(self.device), owner.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(0, HOTTEST)
+        self._average()
+        return loss.detach()
+
+    def _texts(self, rows: Tensor) -> tuple[list[Text], Tensor, Tensor]:
+        """Texts, the short ones first; whose each is, and of which pictures each is true."""
+        run, people = self.run, self.people.rows(rows)
+        rng, known = random.Random(f"{run.seed}/{self.step}"), sayings(people)
+        texts = [described(one, TRAINED, rng) for one in known for _ in range(run.short)]
+        some = round(run.batch * run.long)
+        texts += long_captions(people.rows(slice(some)), run.seed, rows[:some].tolist(), self.step, TRAINED)
+        owner = torch.cat((torch.arange(run.batch).repeat_interleave(run.short), torch.arange(some)))
+        return texts, owner, true_pairs(claims(people, known), texts)
+
+    def _embedded(self, texts: Sequence[Text]) -> Tensor:
+        """Unit vectors of the texts; short and long ones apart, since padding costs as much as words."""
+        tokens = self.vocabulary([text.text for text in texts])
+        short = self.run.batch * self.run.short
+        rng = torch.Generator().manual_seed((self.run.seed << 32) + (1 << 31) + self.step)
+        unheard = (
+            (torch.rand(tokens.shape, generator=rng) < UNHEARD) & (tokens > UNKNOWN) & (tokens < self.vocabulary.start)
+        )
+        unheard[:short] = False  # without "without" a short one would say the opposite
+        tokens = tokens.masked_fill(unheard, UNKNOWN).to(self.device)
+        parts = [part for part in (tokens[:short], tokens[short:]) if len(part)]
+        return F.normalize(torch.cat([encode_texts(self.model, part) for part in parts]), dim=-1)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.run.ema, (1 + self.step) / (10 + self.step))
+        for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values()):
+            if slow.is_floating_point():
+                slow.lerp_(fast, 1 - keep)
+            else:
+                slow.copy_(fast)
+
+    def save(self, folder: Path) -> None:
+        """Writes the whole state, all or nothing."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        plain = {name: value.cpu().contiguous() for name, value in tensors.items()}
+        meta = {"run": self.run.to_json(), "step": str(self.step)}
+        files.write_atomic(folder / STATE, save_tensors(plain, metadata=meta))
+
+    def restore(self, folder: Path) -> None:
+        """Goes on where `save` was called; raises `InvalidInput` where that is not possible."""
+        path = folder / STATE
+        if not path.is_file():
+            raise InvalidInput("resume", f"there is no {STATE} in {folder.name}; start without --resume")
+        try:
+            with safe_open(path, "pt") as file:
+                meta = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        except SafetensorError:
+            raise InvalidInput("resume", f"{STATE} is damaged; start again without --resume") from None
+        if ClipRun.from_json(meta.get("run", "{}")) != self.run:
+            raise InvalidInput("resume", "the folder holds another run; give the same settings or another folder")
+        self.model.load_state_dict(_under(tensors, "model."))
+        self.average.load_state_dict(_under(tensors, "average."))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under(tensors, "optimizer.").items():
+            number, _, rest = name.partition(".")
+            state.setdefault(int(number), {})[rest] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step = int(meta["step"])
+
+
+def true_pairs(shown: Sequence[frozenset[str]], texts: Sequence[Text]) -> Bool[Tensor, "n m"]:
+    """Of which pictures (rows) each text (columns) is true: those that show all it says."""
+    return torch.tensor([[text.says <= all_shown for text in texts] for all_shown in shown])
+
+
+def contrastive_loss(
+    logits: Float[Tensor, "n m"], true: Bool[Tensor, "n m"], owner: Int[Tensor, "m"]
+) -> Float[Tensor, ""]:
+    """The mean of the losses from pictures to texts and back (Radford et al. 2021, figure 3).
+
+    Text k belongs to picture `owner[k]`; a picture may have several. Where a text is `true` of a picture without being
+    the one that is asked for, it is neither right nor wrong there, and left out of the sum: a short description fits
+    a quarter of all portraits.
+    """
+    texts = torch.arange(len(owner), device=logits.device)
+    own = owner[:, None] == torch.arange(len(logits), device=logits.device)  # [M, N]
+    to_picture = logits.T.masked_fill(true.T & ~own, -torch.inf)
+    to_text = logits[owner].masked_fill(true[owner] & (texts != texts[:, None]), -torch.inf)  # [M, M]
+    return (F.cross_entropy(to_picture, owner) + F.cross_entropy(to_text, texts)) / 2
+
+
+def train_clip(
+    training: ClipTraining, folder: Path | None = None, every: int = 50, save_every: int = 200
+) -> Iterator[Progress]:
+    """Trains to the end of the run; reports every `every` steps, and saves its state in `folder` to be resumed."""
+    run, first, began, losses = training.run, training.step, time.monotonic(), []
+    while training.step < run.steps:
+        losses.append(training.advance())
+        step, last = training.step, training.step == run.steps
+        if folder is not None and (step % save_every == 0 or last):
+            training.save(folder)
+        if step % every == 0 or last:
+            rate = (step - first) / max(time.monotonic() - began, 1e-9)
+            loss = float(torch.stack(losses).mean())
+            if not math.isfinite(loss):
+                raise InvalidInput("lr", "the loss is no number any more; a lower learning rate may help")
+            yield Progress(step, step * run.batch, loss, rate * run.batch, (run.steps - step) / rate)
+            losses = []
+
+
+def _schedule(step: int, steps: int) -> float:
+    warm = min(WARMUP, max(1, steps // 10))
+    return min(1.0, (step + 1) / warm) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

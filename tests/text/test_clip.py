@@ -1,0 +1,370 @@
+"""CLIP on faces: words, vectors, files that are not what they say, and a training that learns and can be resumed."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from ganlab.cli_clip import NAME, TrainClip
+from ganlab.config import InvalidInput
+from ganlab.data.faces import sample, with_attribute
+from ganlab.text import clip as module
+from ganlab.text import training
+from ganlab.text.clip import Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
+from ganlab.text.evaluate import QUESTIONS, evaluate_clip, retrieval
+from ganlab.text.sayings import (
+    HELD_OUT,
+    TRAINED,
+    Text,
+    Wording,
+    claims,
+    described,
+    long_captions,
+    said,
+    sayings,
+    vocabulary,
+)
+from ganlab.text.small import ClipLayout
+from ganlab.text.training import ClipRun, ClipTraining, contrastive_loss, train_clip, true_pairs
+from ganlab.text.words import Vocabulary, words_of
+
+WORDS = ("a", "face", "glasses", "person", "red", "round", "with", "without")
+LAYOUT = ClipLayout(side=32, dim=8, width=2, text_width=8, text_heads=2, text_layers=1, context=24, words=WORDS)
+RUN = ClipRun(
+    images=48,
+    faces=16,
+    batch=8,
+    layout=ClipLayout(dim=16, width=2, text_width=16, text_heads=2, text_layers=1, words=vocabulary()),
+)
+PEOPLE = sample(5, range(60))
+
+
+@pytest.fixture
+def small() -> Clip:
+    """Random weights."""
+    torch.manual_seed(0)
+    return small_clip("small", build_small(LAYOUT), LAYOUT)
+
+
+# words
+
+
+def test_a_text_becomes_numbers_between_a_start_and_an_end() -> None:
+    words = Vocabulary(WORDS, 6)
+    (row,) = words(["A person, WITH tail!"])
+    assert row.tolist() == [words.start, 2, 5, 8, 1, words.end]
+    assert words(["", "with " * 50]).shape == (2, 6) and len(words) == 12
+    assert words([""])[0].tolist() == [words.start, words.end, 0, 0, 0, 0]
+
+
+def test_unknown_words_get_a_hint(small: Clip) -> None:
+    assert small.unknown_words("a person with rond glases and glases") == ["rond", "glases", "and"]
+    assert small.hint("rond face") == "“rond” is not a word this model knows; did you mean “round”?"
+    assert small.hint("xylophone") == "“xylophone” is not a word this model knows."
+    assert small.hint("a red face") == "" and small.unknown_words("a red face") == []
+
+
+# vectors
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 64), (20, 20), (32, 64)])
+def test_pictures_and_texts_are_unit_vectors(small: Clip, size: tuple[int, int]) -> None:
+    levels = torch.randint(0, 256, (3, 3, *size), dtype=torch.uint8)
+    vectors = small.embed_images(levels)
+    assert vectors.shape == (3, 8)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(3), atol=1e-5)
+    assert torch.allclose(vectors, small.embed_images(levels.float() / 127.5 - 1), atol=1e-4)
+    assert torch.allclose(small.embed_texts(["a red face", ""]).norm(dim=1), torch.ones(2), atol=1e-5)
+    probable = small.zero_shot(levels, ["a red face", ["round glasses", "a person with glasses"]])
+    assert probable.shape == (3, 2) and torch.allclose(probable.sum(1), torch.ones(3), atol=1e-5)
+
+
+def test_a_gradient_reaches_every_pixel_whatever_its_value(small: Clip) -> None:
+    images = (torch.randn(2, 3, 64, 64) * 2).requires_grad_()
+    (small.embed_images(images) @ small.embed_texts(["a red face"]).T).sum().backward()
+    assert images.grad is not None
+    reached = images.grad != 0  # not all: the tiny network has few channels, of which some are off
+    assert reached[images.abs() > 1].float().mean() > 0.7 and reached.float().mean() > 0.7
+    assert not any(p.requires_grad for p in small.network.parameters())
+
+
+def test_pictures_are_resized_as_open_clip_does(small: Clip) -> None:
+    import numpy as np
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+    from PIL import Image
+
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 12, 18), (80, 120), mode="bicubic").clamp(0, 1)
+    levels = (smooth * 255).round().to(torch.uint8)
+    half = (0.5, 0.5, 0.5)
+    theirs = image_transform_v2(PreprocessCfg(size=32, mean=half, std=half), is_train=False)(
+        Image.fromarray(np.asarray(levels[0].permute(1, 2, 0)))
+    )
+    away = (small.prepared(levels)[0] - theirs).abs()  # theirs are rounded to 8 bits, and clipped
+    assert away.mean() < 0.01 and away.max() < 0.1
+
+
+def test_short_texts_cost_less_and_give_the_same(small: Clip) -> None:
+    assert small.vocabulary is not None
+    tokens = small.vocabulary(["a red face", "a person with round glasses without a face"])
+    full: Any = small.network
+    assert torch.allclose(encode_texts(small.network, tokens), full.encode_text(tokens), atol=1e-5)
+
+
+def test_texts_must_be_texts(small: Clip) -> None:
+    for wrong in ("a face", []):
+        with pytest.raises(InvalidInput, match="list of one text or more"):
+            small.embed_texts(wrong)
+
+
+# what is said of a portrait
+
+
+def test_every_saying_is_true_of_whoever_it_is_drawn_for() -> None:
+    rng, shown = random.Random(0), claims(PEOPLE)
+    for known, all_shown in zip(sayings(PEOPLE) * 20, shown * 20):
+        assert described(known, TRAINED, rng).says <= all_shown
+    for number in range(6):
+        texts = long_captions(PEOPLE, 5, range(60), number, TRAINED)
+        assert bool(true_pairs(shown, texts).diagonal().all()) and all(text.says for text in texts)
+
+
+SAID = [  # attribute, value, what can be said then, what cannot
+    ("glasses", "none", "without glasses", "glasses"),
+    ("glasses", "round", "glasses", "without glasses"),
+    ("hat", "cap", "a hat", "without a hat"),
+    ("hat", "crown", "a crown", "a hat"),
+    ("hairstyle", "bald", "without hair", "long hair"),
+    ("smile", 0.9, "happy", "sad"),
+    ("smile", 0.25, "a fringe", "smiling"),
+    ("beard", "none", "without a beard", "bearded"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "true", "false"), SAID)
+def test_sayings_have_synonyms_and_opposites(name: str, value: str | float, true: str, false: str) -> None:
+    plain = with_attribute(with_attribute(with_attribute(PEOPLE, "hat", "none"), "hairstyle", "long"), "bangs", "yes")
+    for known in claims(with_attribute(plain, name, value)):
+        assert true in known and false not in known
+
+
+def test_held_out_wordings_are_other_sentences_of_known_words() -> None:
+    people = sample(5, range(200))
+
+    def used(wording: Wording) -> set[str]:
+        texts = [text.text for number in range(5) for text in long_captions(people, 5, range(200), number, wording)]
+        texts += [way for ways in wording[:-1] for way in ways]
+        return {word for text in texts for word in words_of(text)}
+
+    heard = used(TRAINED) | {word for claim in chain(*claims(people)) for word in words_of(claim)}
+    assert used(HELD_OUT) <= heard == set(vocabulary())
+    for question in QUESTIONS.values():
+        for answer in question.answers:
+            assert set(words_of(" ".join(said(answer, HELD_OUT)))) <= heard
+            assert not set(said(answer, HELD_OUT)) & set(said(answer, TRAINED))
+
+
+def test_every_question_has_answers_that_are_true() -> None:
+    people = sample(5, range(400))
+    shown = claims(people)
+    for name, question in QUESTIONS.items():
+        truth = question.truth(people)
+        for row in (truth >= 0).nonzero().flatten().tolist():
+            answer = question.answers[int(truth[row])]
+            assert answer.claim in shown[row], (name, answer, shown[row])
+
+
+# the loss
+
+
+def test_a_text_that_fits_two_pictures_is_no_counterexample() -> None:
+    shown = [frozenset({"red hair", "a hat"}), frozenset({"red hair"})]
+    texts = [Text("a face with a hat", frozenset({"a hat"})), Text("a face with red hair", frozenset({"red hair"}))]
+    true = true_pairs(shown, texts)
+    assert true.tolist() == [[True, True], [False, True]]
+    logits, owner = torch.tensor([[0.0, 50.0], [-50.0, 0.0]]), torch.arange(2)
+    assert contrastive_loss(logits, true, owner) < 1e-6
+    assert contrastive_loss(logits, torch.eye(2, dtype=torch.bool), owner) > 20
+
+
+def test_a_picture_may_have_several_texts() -> None:
+    logits, owner = torch.randn(3, 3), torch.arange(3)
+    plain = contrastive_loss(logits, torch.eye(3, dtype=torch.bool), owner)
+    target = torch.nn.functional.cross_entropy
+    assert torch.allclose(plain, (target(logits, owner) + target(logits.T, owner)) / 2)
+    twice = contrastive_loss(logits.repeat(1, 2), torch.eye(3, dtype=torch.bool).repeat(1, 2), owner.repeat(2))
+    assert twice > plain  # twice as many texts of others to tell it from
+
+
+def test_retrieval_counts_what_is_found() -> None:
+    vectors = torch.eye(10)
+    assert retrieval(vectors, vectors).text_at_1 == 1
+    wrong = retrieval(vectors, -vectors)
+    assert wrong.text_at_1 == 0 and wrong.picture_at_5 == 0
+
+
+# training
+
+
+def weights(of: ClipTraining) -> torch.Tensor:
+    return torch.cat([value.flatten().float() for value in of.average.state_dict().values()])
+
+
+def test_it_learns() -> None:
+    layout = replace(RUN.layout, dim=32, width=8, text_width=32)
+    run = ClipRun(images=50 * 8, faces=8, batch=8, lr=3e-3, short=1, long=1, ema=0.9, layout=layout)
+    losses = [told.loss for told in train_clip(ClipTraining(run), every=10)]
+    assert len(losses) == 5 and losses[-1] < 0.9 * losses[1]
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    stopped = ClipTraining(RUN)
+    for told in train_clip(stopped, tmp_path, every=1, save_every=2):
+        if told.step == 3:
+            break  # after the state of step 2
+    resumed = ClipTraining(RUN)
+    resumed.restore(tmp_path)
+    assert resumed.step == 2
+    told = list(train_clip(resumed, tmp_path))
+    assert told[-1].step == RUN.steps == 6 and told[-1].images == 48
+    through = ClipTraining(RUN)
+    list(train_clip(through))
+    assert torch.equal(weights(resumed), weights(through))
+
+
+def test_what_cannot_be_resumed_is_a_sentence(tmp_path: Path) -> None:
+    begun = ClipTraining(RUN)
+    with pytest.raises(InvalidInput, match="without --resume"):
+        begun.restore(tmp_path)
+    begun.save(tmp_path)
+    with pytest.raises(InvalidInput, match="another run"):
+        ClipTraining(ClipRun(**{**vars(RUN), "lr": 1e-4})).restore(tmp_path)
+    state = tmp_path / training.STATE
+    state.write_bytes(state.read_bytes()[:500])
+    with pytest.raises(InvalidInput, match="damaged"):
+        begun.restore(tmp_path)
+
+
+def test_the_command_trains_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = TrainClip()
+    with pytest.raises(InvalidInput, match="--out FOLDER"):
+        wrong.main()
+    command = TrainClip(tmp_path, images=16, faces=8, batch=8, width=2, text_layers=1, held_out=30)
+    assert command.main() == 0
+    assert "mean of attributes" in capsys.readouterr().out
+    loaded = load_clip(str(tmp_path / NAME))
+    assert loaded.licence == "Apache-2.0" and loaded.about["scores"]["held out"]["zero_shot"]
+    assert loaded.name == "faces-clip" and loaded.resolution == 64
+    assert load_clip(str(tmp_path / NAME)) is loaded
+    again = evaluate_clip(loaded, 20, 20)
+    assert 0 <= again["trained"].mean <= 1
+    assert (tmp_path / NAME).stat().st_size < 4_000_000
+
+
+# files
+
+
+def _with_header(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
+    change(header)
+    return save_tensors(load_tensors(data), metadata={"ganlab": json.dumps(header)})
+
+
+def _with_tensor(data: bytes, name: str, value: torch.Tensor | None) -> bytes:
+    size = int.from_bytes(data[:8], "little")
+    tensors = load_tensors(data)
+    tensors.pop(name)
+    tensors |= {} if value is None else {name: value}
+    return save_tensors(tensors, metadata=json.loads(data[8 : 8 + size])["__metadata__"])
+
+
+ATTACKS: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda data: b"",
+    "a pickle": lambda data: b"\x80\x04cos\nsystem\n.",
+    "half": lambda data: data[: len(data) // 2],
+    "a header of exabytes": lambda data: (1 << 60).to_bytes(8, "little") + data[8:],
+    "no word of ours": lambda data: save_tensors(load_tensors(data)),
+    "another family": lambda data: _with_header(data, lambda h: h.update(family="stylegan2")),
+    "no settings": lambda data: _with_header(data, lambda h: h.pop("config")),
+    "no words": lambda data: _with_header(data, lambda h: h.update(vocabulary=[])),
+    "words that are none": lambda data: _with_header(data, lambda h: h.update(vocabulary=["a b"])),
+    "words that are numbers": lambda data: _with_header(data, lambda h: h.update(vocabulary=[1, 2])),
+    "a word twice": lambda data: _with_header(data, lambda h: h["vocabulary"].append("a")),
+    "words without end": lambda data: _with_header(data, lambda h: h.update(vocabulary=["a"] * 99_999)),
+    "a word too many": lambda data: _with_header(data, lambda h: h["vocabulary"].append("hat")),
+    "a huge network": lambda data: _with_header(data, lambda h: h["config"].update(width=10**9)),
+    "heads that do not fit": lambda data: _with_header(data, lambda h: h["config"].update(text_heads=3)),
+    "an unknown setting": lambda data: _with_header(data, lambda h: h["config"].update(code="x")),
+    "a missing tensor": lambda data: _with_tensor(data, "ln_final.bias", None),
+    "a misshapen tensor": lambda data: _with_tensor(data, "ln_final.bias", torch.zeros(1)),
+    "halves": lambda data: _with_tensor(data, "ln_final.bias", torch.zeros(8, dtype=torch.float16)),
+    "no numbers": lambda data: _with_tensor(data, "ln_final.bias", torch.full((8,), torch.nan)),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_files_that_are_not_ours_are_refused(attack: str, small: Clip, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
+    save_clip(good, small.network, LAYOUT, licence="Apache-2.0", about={})
+    bad.write_bytes(ATTACKS[attack](good.read_bytes()))
+    with pytest.raises(InvalidInput) as error:
+        load_clip(str(bad))
+    assert len(str(error.value)) < 300 and str(tmp_path) not in str(error.value)
+
+
+def test_a_file_gives_the_same_again(small: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_clip(path, small.network, LAYOUT, licence="Apache-2.0", about={"data": "noise"})
+    loaded = load_clip(str(path))
+    assert loaded.name == "mine" and loaded.about == {"data": "noise"} and not loaded.network.training
+    texts = ["a red face", "round glasses"]
+    assert torch.equal(loaded.embed_texts(texts), small.embed_texts(texts))
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert torch.allclose(loaded.embed_images(images), small.embed_images(images), atol=1e-5)
+
+
+WRONG_NAMES = [
+    ("facs", "did you mean.*faces"),
+    ("ViT-B-32/openia", "did you mean ViT-B-32/openai"),
+    ("ViT-B-32:none.safetensors", "there is no file none.safetensors"),
+    ("ViT-B-99:none.safetensors", "none of open_clip's models; did you mean ViT"),
+    ("none.safetensors", "there is no file"),
+    ("weights.pt", "may hold a pickle"),
+    ("ViT-B-32:weights.bin", "may hold a pickle"),
+]
+
+
+@pytest.mark.parametrize(("name", "sentence"), WRONG_NAMES)
+def test_a_wrong_name_is_a_sentence(name: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        load_clip(name)
+
+
+def test_offline_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "ViT-B-32/openai" in open_clip_names()
+    with pytest.raises(InvalidInput, match=r"not on this machine, and HF_HUB_OFFLINE is set; go online once.*'faces'"):
+        load_clip("RN50/openai")
+
+
+def test_weights_of_another_model_are_a_sentence(small: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_clip(path, small.network, LAYOUT, licence="Apache-2.0", about={})
+    with pytest.raises(InvalidInput, match=r"mine.safetensors cannot be opened as a RN50: "):
+        load_clip(f"RN50:{path}")
+
+
+def test_importing_ganlab_text_does_not_import_open_clip() -> None:
+    source = Path(module.__file__).read_text()
+    assert not [line for line in source.splitlines() if line.startswith(("import open_clip", "from open_clip"))]

@@ -1,0 +1,76 @@
+"""Latents moved until a text fits, with an embedding that sees colours."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+
+from ganlab import weights
+from ganlab.config import InvalidInput
+from ganlab.networks import dcgan
+from ganlab.recipe import Edit, Recipe
+from ganlab.synthesis import Renderer
+from ganlab.text.optimize import Moment, Optimization, edit_of, optimized
+from tests.text.colours import Colours
+from tests.tiny_models import write_model
+
+PLAIN = Recipe()
+SHORT = Optimization("a red thing", "a thing", steps=25, l2=0.0)
+
+
+@pytest.fixture(scope="module")
+def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+    path = write_model(tmp_path_factory.mktemp("model"), resolution=16)
+    return Renderer(weights.load(path), "tiny", sha256="ab" * 32)
+
+
+def run(renderer: Renderer, how: Optimization, recipe: Recipe = PLAIN) -> list[Moment]:
+    return list(optimized(renderer, Colours(), recipe, how))
+
+
+@pytest.mark.parametrize("aim", ["change", "text"])
+@pytest.mark.parametrize("space", ["w", "s"])
+def test_the_picture_comes_to_fit_and_the_edit_is_that_picture(renderer: Renderer, space: str, aim: str) -> None:
+    recipe = Recipe(psi=0.8)
+    moments = run(renderer, replace(SHORT, space=space, aim=aim), recipe)
+    assert [m.step for m in moments] == list(range(26))
+    torch.testing.assert_close(moments[0].image, renderer.image(recipe), rtol=1e-3, atol=1e-3)
+    assert moments[-1].clip < moments[0].clip - 0.01
+    for moment in (moments[10], moments[-1]):
+        edited = replace(recipe, edits=(edit_of(moment, "red"),))
+        torch.testing.assert_close(renderer.image(edited), moment.image, rtol=1e-2, atol=1e-2)
+    half = replace(recipe, edits=(edit_of(moments[-1], "red", 0.5),))
+    redness = [float(image[0].mean() - image[1:].mean()) for image in (moments[0].image, renderer.image(half))]
+    assert redness[0] < redness[1]
+
+
+def test_only_chosen_layers_move(renderer: Renderer) -> None:
+    for space in ("w", "s"):
+        moved = run(renderer, replace(SHORT, steps=3, space=space, layers=(1, 2)))[-1].moved
+        rows = torch.arange(6) if space == "w" else renderer.space.rows
+        still = ~torch.isin(rows, torch.tensor([1, 2]))
+        assert not moved[still].any() and moved[~still].any()
+
+
+def test_distance_holds_it_back(renderer: Renderer) -> None:
+    far, near = (run(renderer, replace(SHORT, l2=l2))[-1] for l2 in (0.0, 1.0))
+    assert near.moved.norm() < far.moved.norm() / 2 and near.clip > far.clip
+
+
+def test_it_starts_where_edits_have_led_and_can_be_left(renderer: Renderer) -> None:
+    moments = run(renderer, replace(SHORT, space="s"))
+    edited = Recipe(edits=(edit_of(moments[-1], "red"),))
+    assert isinstance(edited.edits[0], Edit)
+    (first,) = islice(optimized(renderer, Colours(), edited, replace(SHORT, space="s")), 1)
+    torch.testing.assert_close(first.image, renderer.image(edited), rtol=1e-2, atol=1e-2)
+
+
+def test_what_cannot_be_done(renderer: Renderer) -> None:
+    with pytest.raises(InvalidInput, match="layers: must be from 0 to 5"):
+        run(renderer, replace(SHORT, layers=(6,)))
+    with pytest.raises(InvalidInput, match="target: is empty"):
+        run(renderer, replace(SHORT, target=" ", aim="text"))
+    plain = Renderer(dcgan.Generator(8, 0, 32, 3, 256, 16), "dcgan")
+    with pytest.raises(InvalidInput, match="model: has no styles"):
+        run(plain, SHORT)
