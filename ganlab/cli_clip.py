@@ -42,8 +42,7 @@ class TrainClip:
     processes: int = 1  # that draw the portraits
     held_out: int = FACES  # fresh portraits that the result is measured on
     resume: bool = False  # go on from the state in --out
-    evaluate: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None  # train nothing, measure this one: faces,
-    # a file, or a model of open_clip
+    evaluate: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None  # only measure: faces, FILE, ViT-B-32/openai
 
     def main(self) -> int:
         """Trains, measures, writes; 0."""

@@ -34,10 +34,10 @@ STATE = "state.safetensors"
 class ClipRun(Config):
     """Everything that decides the training of a small CLIP."""
 
-    images: int = knob(1_000_000, "Portraits seen in all", lo=1, hi=1_000_000_000)
-    faces: int = knob(40_000, "Different portraits among them", lo=2, hi=2_000_000)
+    images: int = knob(300_000, "Portraits seen in all", lo=1, hi=1_000_000_000)
+    faces: int = knob(24_000, "Different portraits among them", lo=2, hi=2_000_000)
     batch: int = knob(128, "Portraits in a step", lo=2, hi=8192)
-    lr: float = knob(2e-3, "Learning rate of AdamW at its top, falling along a cosine", lo=1e-6, hi=1, log=True)
+    lr: float = knob(1.5e-3, "Learning rate of AdamW at its top, falling along a cosine", lo=1e-6, hi=1, log=True)
     decay: float = knob(0.05, "Weight decay of matrices", lo=0, hi=1)
     ema: float = knob(0.998, "How much the averaged weights keep in a step", lo=0, hi=0.99999)
     short: int = knob(2, "Short descriptions of each portrait in a step", lo=1, hi=16)
