@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, toy_lab, train_lab, truncation_lab
+from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, text_lab, toy_lab, train_lab, truncation_lab
 from apps.serve import launch
 
 
@@ -127,6 +127,19 @@ def _grain() -> str:
     return "".join(dots)
 
 
+def _sliders() -> str:
+    """Three smiles over three sliders."""
+    out = []
+    for i, (bend, at) in enumerate(((-7, 0.15), (1, 0.5), (9, 0.85))):
+        x = 40 + 60 * i
+        eyes = "".join(f'<circle cx="{x + d}" cy="30" r="2.4" fill="#fff"/>' for d in (-6, 6))
+        mouth = f'<path d="M{x - 8} {42 - bend / 2:g}q8 {bend} 16 0" stroke="#fff" stroke-width="2" fill="none"/>'
+        out.append(f'<circle cx="{x}" cy="34" r="20" fill="#d58a4a"/>{eyes}{mouth}')
+        out.append(f'<path d="M{x - 20} 70h40" stroke="#6b7280" stroke-width="3" stroke-linecap="round"/>')
+        out.append(f'<circle cx="{x - 20 + 40 * at:g}" cy="70" r="6" fill="#7b1fa2"/>')
+    return "".join(out)
+
+
 def _growth() -> str:
     """A face that comes out of noise."""
     out = []
@@ -142,8 +155,8 @@ def _growth() -> str:
     return "".join(out)
 
 
-IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE)
-ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain}
+IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE, text_lab.PAGE)
+ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain, "text": _sliders}
 
 
 def _image_lab(page: studio.Page) -> Lab:

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ganlab.config import Config
 from ganlab.film import EASINGS, Film, Keyframe
-from ganlab.recipe import MAP_ROW, SEEDS, Mix, Recipe, Source, Stroke
+from ganlab.recipe import MAP_ROW, MOST_EDITS, SEEDS, Edit, Mix, Recipe, Source, Stroke
 
 WEB = Path(__file__).parent / "web"
 SHELL = (
@@ -67,7 +67,7 @@ def schema(page: Page, others: tuple[Page, ...]) -> dict[str, Any]:
     """What the page needs to know: recipes with every field, and the other labs."""
     first = Film((Keyframe(),))
     parts: dict[str, Config] = {"recipe": Recipe(), "source": Source(), "keyframe": Keyframe(), "film": first}
-    parts |= {"mix": Mix(), "stroke": Stroke()}
+    parts |= {"mix": Mix(), "stroke": Stroke(), "edit": Edit()}
     defaults = {name: part.to_dict(full=True) for name, part in parts.items()}
     defaults["film"]["keyframes"] = []
     return {
@@ -79,4 +79,5 @@ def schema(page: Page, others: tuple[Page, ...]) -> dict[str, Any]:
         "easings": list(EASINGS),
         "map_row": MAP_ROW,
         "seeds": SEEDS,
+        "most_edits": MOST_EDITS,
     }

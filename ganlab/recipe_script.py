@@ -17,23 +17,24 @@ def as_python(config: Config) -> str:
     model = film.keyframes[0].recipe.model if film else getattr(config, "model", "")
     if isinstance(config, Recipe):
         config = replace(config, sha256="")  # the file that is loaded is the one that is meant
+    always = ("keyframes",) if film else ("sources", "psi")
     head = (
         "from PIL import Image\n\n"
         "from ganlab import weights, zoo\n"
-        f"{_imports(classes_in(config))}"
+        f"{_imports(classes_in(config, always))}"
         "from ganlab.synthesis import Renderer\n\n"
         f"path = zoo.path_of({model!r})  # or the path of a file of your own\n"
         "renderer = Renderer(weights.load(path))\n\n"
     )
     if film:
         return (
-            f"{head}film = {spelled(config, always=('keyframes',))}\n\n"
+            f"{head}film = {spelled(config, always)}\n\n"
             "for i, second in enumerate(film.times(fps=24)):\n"
             "    picture = renderer.pictures([film.at(second)])[0]\n"
             '    Image.fromarray(picture.image).save(f"frame{i:04d}.png")\n'
         )
     return (
-        f"{head}recipe = {spelled(config, always=('sources', 'psi'))}\n\n"
+        f"{head}recipe = {spelled(config, always)}\n\n"
         'Image.fromarray(renderer.pictures([recipe])[0].image).save("picture.png")\n'
     )
 

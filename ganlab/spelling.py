@@ -15,26 +15,29 @@ def spelled(value: Any, always: tuple[str, ...] = (), depth: int = 0) -> str:
     if not isinstance(value, Config):
         return repr(value)
     given = [
-        f"{field.name}={spelled(getattr(value, field.name), always, depth + 1)}"
-        for field in dataclasses.fields(value)
-        if getattr(value, field.name) != _default(field) or field.name in always
+        f"{field.name}={spelled(getattr(value, field.name), always, depth + 1)}" for field in _given(value, always)
     ]
     return _call(type(value).__name__, given, depth)
 
 
-def classes_in(value: Any) -> list[str]:
-    """Names of the config classes that `spelled` writes, sorted; each once. Fields at their default are not entered."""
-    return sorted(set(_classes(value)))
+def classes_in(value: Any, always: tuple[str, ...] = ()) -> list[str]:
+    """Names of the config classes that `spelled` writes, sorted; each once."""
+    return sorted(set(_classes(value, always)))
 
 
-def _classes(value: Any) -> list[str]:
+def _classes(value: Any, always: tuple[str, ...]) -> list[str]:
     if isinstance(value, tuple):
-        return [name for item in value for name in _classes(item)]
+        return [name for item in value for name in _classes(item, always)]
     if not isinstance(value, Config):
         return []
+    given = [getattr(value, field.name) for field in _given(value, always)]
+    return [type(value).__name__, *(name for item in given for name in _classes(item, always))]
+
+
+def _given(value: Config, always: tuple[str, ...]) -> list[dataclasses.Field[Any]]:
+    """The fields that are written."""
     fields = dataclasses.fields(value)
-    given = [getattr(value, field.name) for field in fields if getattr(value, field.name) != _default(field)]
-    return [type(value).__name__, *(name for item in given for name in _classes(item))]
+    return [field for field in fields if field.name in always or getattr(value, field.name) != _default(field)]
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:

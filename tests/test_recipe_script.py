@@ -30,10 +30,13 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("edits", [(), EDITS], ids=["plain", "edited"])
-def test_a_picture(edits: tuple[Edit, ...], model: Path) -> None:
-    exec(as_python(replace(RECIPE, edits=edits)), {})
-    recipe = replace(RECIPE, sha256="", edits=edits)
+RECIPES = {"the first": Recipe("tiny"), "mixed": RECIPE, "edited": replace(RECIPE, edits=EDITS)}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_picture(name: str, model: Path) -> None:
+    recipe = replace(RECIPES[name], sha256="")
+    exec(as_python(RECIPES[name]), {})
     image = Renderer(weights.load(model)).pictures([recipe])[0].image
     assert np.array_equal(np.asarray(Image.open("picture.png")), image)
 

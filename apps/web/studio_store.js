@@ -138,7 +138,8 @@ class Store {
     try {
       const kept = JSON.parse(sessionStorage.getItem(KEEP));
       if (!kept) return;
-      this.nodes = new Map(kept.nodes.map((node) => [node.id, node]));
+      const whole = (recipe) => ({ ...copy(this.defaults.recipe), ...recipe }); // an older version's has no edits
+      this.nodes = new Map(kept.nodes.map((node) => [node.id, { ...node, recipe: whole(node.recipe) }]));
       this.at = kept.at;
       this.recipe = copy(this.node.recipe);
       this.film = kept.film;

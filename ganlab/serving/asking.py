@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 from ganlab.config import Config, InvalidInput, from_link, to_link
 from ganlab.film import Film
 from ganlab.recipe import Recipe
+from ganlab.serving.edits import Editing
 from ganlab.serving.models import FOREIGN, SAFE, Catalogue, Painter
 from ganlab.serving.painting import Busy, Worker, is_user_error
 
@@ -25,6 +26,10 @@ SUBJECTS = {
     "file": "This file",
     "model": "The model",
     "film": "The film",
+    "text": "Text",
+    "target": "The target text",
+    "neutral": "The neutral text",
+    "beta": "Beta",
 }
 Message = dict[str, Any]
 
@@ -52,8 +57,8 @@ class Viewer:
 class Workers:
     """The models of a server and the threads that paint with them."""
 
-    def __init__(self, catalogue: Catalogue, memory: Callable[[], Any]) -> None:
-        self.catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, memory: Callable[[], Any], editing: Editing | None = None) -> None:
+        self.catalogue, self.editing = catalogue, editing or Editing()
         self._memory = memory
         self._workers: dict[str, Worker] = {}
         self._lock = threading.Lock()

@@ -13,21 +13,24 @@ from typing import Any
 from ganlab.config import InvalidInput
 from ganlab.render import pictures
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, recipe_of, sentence
+from ganlab.serving.edits import Editing
 from ganlab.serving.models import Catalogue
 from ganlab.serving.painting import Wanted
-from ganlab.serving.studio_jobs import JOBS
+from ganlab.serving.studio_edits import EDIT_JOBS
+from ganlab.serving.studio_jobs import JOBS as PICTURE_JOBS
 
 MOST_JOBS = 6  # that one visitor may have under way
 MOST_THREADS = 48  # jobs of all visitors; they mostly wait, what paints is one thread per model
 MOST_FILMS = 3  # films and downloads of all visitors at a time: a GIF's frames are in memory together
+JOBS = {**PICTURE_JOBS, **EDIT_JOBS}
 UNKNOWN = "This message was not understood."
 
 
 class Studio(Workers):
     """All models and all visitors of a server."""
 
-    def __init__(self, catalogue: Catalogue, memory: Callable[[], Any]) -> None:
-        super().__init__(catalogue, memory)
+    def __init__(self, catalogue: Catalogue, memory: Callable[[], Any], editing: Editing | None = None) -> None:
+        super().__init__(catalogue, memory, editing)
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="studio")
         self._films = ThreadPoolExecutor(MOST_FILMS, thread_name_prefix="studio-film")
         self._encoders = ThreadPoolExecutor(2, thread_name_prefix="studio-picture")  # nothing else is in their way

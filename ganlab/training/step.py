@@ -147,7 +147,8 @@ def g_step(gan: Player, step: int) -> None:
 def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
     """Adds the gradients of one part of a batch to D's; returns D's loss as charts show it."""
     real = gan.real(step, j, part)
-    fake = gan.generate(step, j, part)
+    with torch.set_grad_enabled(keep):  # G's step makes those of parts again: their graphs would fill the memory
+        fake = gan.generate(step, j, part)
     gan.fake = fake if keep else None
     shown_real = gan.seen(real, step, j, part, REAL)
     shown_fake = gan.seen(fake.detach(), step, j, part, FAKE)

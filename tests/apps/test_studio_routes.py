@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from apps import hub, latent_lab, mixing_lab, noise_lab, studio, studio_routes, truncation_lab
+from apps import hub, latent_lab, mixing_lab, noise_lab, studio, studio_routes, text_lab, truncation_lab
 from apps.serve import LARGER, BodyLimit
 from apps.studio_routes import Outbox, StudioServer
 from ganlab import weights
@@ -27,7 +27,7 @@ from tests.fake_painter import FakePainter
 from tests.tiny_models import write_model
 from tests.weights import foreign
 
-LABS = (latent_lab, truncation_lab, mixing_lab, noise_lab)
+LABS = (latent_lab, truncation_lab, mixing_lab, noise_lab, text_lab)
 
 
 def client_of(folder: Path, public: bool = False) -> TestClient:
@@ -161,8 +161,8 @@ def test_every_lab_builds_alone(lab: Any) -> None:
     assert f"class {lab.PAGE.panel} " in script and "http://" not in script and "https://" not in script
 
 
-def test_the_hub_has_all_four() -> None:
-    assert [lab.path for lab in hub.LABS][-4:] == ["latent", "truncation", "mixing", "noise"]
+def test_the_hub_has_all_five() -> None:
+    assert [lab.path for lab in hub.LABS][-5:] == ["latent", "truncation", "mixing", "noise", "text"]
     assert all(len(row["path"]) for row in studio.schema(latent_lab.PAGE, hub.IMAGE_LABS)["labs"])
 
 

@@ -1,4 +1,4 @@
-"""The four image labs as a visitor uses them, in a real browser against a real server with a small model."""
+"""The image labs as a visitor uses them, in a real browser against a real server with a small model."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from tests.tiny_models import write_model
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
-LABS = ("latent", "truncation", "mixing", "noise")
+LABS = ("latent", "truncation", "mixing", "noise", "text")
 NO_SOCKETS = "window.WebSocket = class { constructor() { throw new Error('blocked'); } };"
 
 

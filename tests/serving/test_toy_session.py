@@ -37,6 +37,12 @@ def fakes(lab: ToySession) -> bytes:
     return bytes(unpack(lab.frame())[1]["fakes"].tobytes())
 
 
+@pytest.fixture(scope="module")
+def at_60() -> ToySession:
+    """For those who change nothing."""
+    return trained(60)
+
+
 def test_playing_advances_and_pausing_holds() -> None:
     lab = session()
     assert lab.tick(time.monotonic()) == (None, [])
@@ -89,8 +95,8 @@ def test_playing_advances_and_pausing_holds() -> None:
         ({"do": "film", "kind": "exe"}, "gif or mp4"),
     ],
 )
-def test_wrong_commands_say_why_and_change_nothing(message: dict[str, Any], says: str) -> None:
-    lab = trained(60)
+def test_wrong_commands_say_why_and_change_nothing(at_60: ToySession, message: dict[str, Any], says: str) -> None:
+    lab = at_60
     before = lab.state(), fakes(lab)
     with pytest.raises(InvalidInput) as error:
         lab.command(message)

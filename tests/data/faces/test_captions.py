@@ -10,7 +10,7 @@ from ganlab.config import InvalidInput
 from ganlab.data.faces import ATTRIBUTES, Attributes, sample, with_attribute
 from ganlab.data.faces.captions import SENTENCES, WORDS, captions, facts, named_by
 
-N = 200
+N = 90
 INDICES = range(N)
 PEOPLE = sample(5, INDICES)
 
@@ -121,7 +121,7 @@ def test_words_lead_back_to_attributes() -> None:
 def test_bad_questions_are_answered_with_a_sentence() -> None:
     with pytest.raises(InvalidInput, match="word: 'tail' names nothing in a portrait; try one of"):
         named_by("tail")
-    with pytest.raises(InvalidInput, match="indices: are 2, for 200 people"):
+    with pytest.raises(InvalidInput, match="indices: are 2, for 90 people"):
         captions(PEOPLE, 0, [0, 1])
     with pytest.raises(InvalidInput, match="wording: must be a whole number from 0 up, not -1"):
         captions(PEOPLE, 0, INDICES, -1)

@@ -1,0 +1,200 @@
+"""What edits are made of: directions of the models in use, and what their channels do to pictures, each made once."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar, cast
+
+from ganlab.config import InvalidInput
+from ganlab.serving.models import Painter, Tick
+
+MOST_HELD = 24  # lists of directions
+MOST_EFFECTS = 3  # models whose channels are known: each is some MB
+SEED = 0  # all visitors get the same directions
+COUNT = 16  # axes of PCA and of SeFa
+SAMPLES = 4000  # latents for PCA and SeFa
+PICTURES = 2000  # that attributes are read from
+KINDS = ("boundary", "pca", "sefa")
+NO_CLIP = (
+    "needs our own small CLIP, which is not on this server yet (“ganlab train-clip” makes it); "
+    "directions without text work all the same"
+)
+NO_FACES = "attributes are read from cartoon faces, and this model makes other pictures, as far as its file says"
+SUGGESTIONS = (
+    "a smiling person",
+    "a sad person",
+    "a person with red hair",
+    "a person with long hair",
+    "a bald person",
+    "a person with glasses",
+    "a person with a hat",
+    "a person with a blue background",
+)
+T = TypeVar("T")
+
+
+class Texts(NamedTuple):
+    """The CLIP that reads texts."""
+
+    missing: Callable[[], str]  # what text needs that is not there; "" where it can be had
+    load: Callable[[], Any]  # an `Embedder`; may take seconds the first time
+
+
+def _missing() -> str:
+    from ganlab.text.small import SHIPPED
+
+    return "" if SHIPPED.is_file() else NO_CLIP
+
+
+def _load() -> Any:
+    from ganlab.text.clip import load_clip
+
+    return load_clip()
+
+
+def _faces_reader() -> Any:
+    from ganlab.features.faces import load_classifier
+
+    return load_classifier()
+
+
+OWN_TEXTS = Texts(_missing, _load)
+
+
+class Editing:
+    """Makes directions and keeps them. Models are to be used by their own thread; all else may come from any."""
+
+    def __init__(self, texts: Texts = OWN_TEXTS, reader: Callable[[], Any] = _faces_reader) -> None:
+        self.texts, self._reader = texts, reader
+        self._directions = Held(MOST_HELD)
+        self._effects = Held(MOST_EFFECTS)
+
+    def offers(self, painter: Painter) -> dict[str, str]:
+        """For each kind of direction and for text, "" or the sentence that says why this model has none."""
+        no_styles, missing = str(painter.facts()["no_style_space"]), self.texts.missing()
+        return {
+            "boundary": "" if makes_faces(painter) else _whole(NO_FACES),
+            "pca": "",
+            "sefa": _whole(no_styles),
+            "text": _whole(no_styles or (missing and f"text {missing}")),
+        }
+
+    def held(self, painter: Painter) -> list[Any]:
+        """All directions of this model that are there already."""
+        model = _key(painter)
+        return [one for key, found in self._directions.items() if key[0] == model for one in found]
+
+    def directions(self, painter: Painter, kind: str, layers: tuple[int, ...] | None, tick: Tick) -> list[Any]:
+        """Directions of one kind, the best first; layers: rows of ws that SeFa looks at, None: all."""
+        if kind not in KINDS:
+            raise InvalidInput("kind", f"must be one of {', '.join(KINDS)}")
+        key = _key(painter), kind, layers if kind == "sefa" else None
+        return self._directions.get(key, lambda: self._find(painter, kind, layers, tick))
+
+    def _find(self, painter: Painter, kind: str, layers: tuple[int, ...] | None, tick: Tick) -> list[Any]:
+        import torch
+
+        from ganlab.latents.directions import attribute_directions, pca_directions, sefa_directions
+        from ganlab.synthesis import Cancelled
+
+        renderer, rng = cast(Any, painter), torch.Generator().manual_seed(SEED)
+        if kind == "boundary" and not makes_faces(painter):
+            raise InvalidInput("model", f"has no attributes: {NO_FACES}")
+        if not tick(0, 1):
+            raise Cancelled
+        if kind == "pca":
+            return pca_directions(renderer, rng, COUNT, SAMPLES)
+        if kind == "sefa":
+            return sefa_directions(renderer, rng, COUNT, layers, SAMPLES)
+        return attribute_directions(renderer, self._reader(), rng, PICTURES, tick=tick)
+
+    def clip(self) -> Any:
+        """The CLIP, or `InvalidInput` where there is none."""
+        missing = self.texts.missing()
+        if missing:
+            raise InvalidInput("text", missing)
+        return self.texts.load()
+
+    def ready(self, painter: Painter) -> bool:
+        """Whether the model's channels are known, so that a text becomes a direction at once."""
+        return any(key[0] == _key(painter) for key, _ in self._effects.items())
+
+    def learn(self, painter: Painter, clip: Any, tick: Tick) -> None:
+        """Finds out what each channel of the model's styles does to pictures, if that is not known."""
+        from ganlab.text.directions import channel_effects
+
+        self._effects.get((_key(painter), clip.name), lambda: channel_effects(cast(Any, painter), clip, tick=tick))
+
+    def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float) -> Any:
+        """The direction from one text to another; `InvalidInput` where the channels are not known yet."""
+        from ganlab.latents.directions import s_direction
+        from ganlab.text.directions import text_change, text_offsets
+
+        effects = self._effects.find((_key(painter), clip.name))
+        if effects is None:
+            raise InvalidInput("text", "needs to know the model's channels first: press “Learn this model”")
+        for field, words in (("neutral", neutral), ("target", target)):
+            _check_words(clip, field, words)
+        offsets = text_offsets(effects, text_change(clip, neutral, target), beta)
+        return s_direction(target.strip()[:120], offsets, "text")
+
+
+class Held:
+    """The values that were used last, by key. From any thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._values, self._lock = most, OrderedDict[Any, Any](), threading.Lock()
+
+    def find(self, key: Hashable) -> Any:
+        """The value; None where there is none."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value, made now if need be."""
+        found = self.find(key)
+        if found is None:
+            found = make()
+            with self._lock:
+                self._values[key] = found
+                while len(self._values) > self._most:
+                    self._values.popitem(last=False)
+        return cast(T, found)
+
+    def items(self) -> list[tuple[Any, Any]]:
+        """All keys and values."""
+        with self._lock:
+            return list(self._values.items())
+
+
+def makes_faces(painter: Painter) -> bool:
+    """Whether a model's file says that it was trained on our cartoon faces, in colour."""
+    about = getattr(getattr(painter, "G", None), "about", None)
+    said = " ".join(str(about.get(name, "")) for name in ("title", "data")).lower() if isinstance(about, dict) else ""
+    is_faces = "cartoon" in said and ("face" in said or "portrait" in said)
+    return is_faces and painter.facts()["channels"] == 3
+
+
+def _whole(problem: str) -> str:
+    """As a sentence."""
+    return problem and f"{problem[0].upper()}{problem[1:].rstrip('.')}."
+
+
+def _key(painter: Painter) -> tuple[str, str]:
+    facts = painter.facts()
+    return facts["name"], facts["sha256"]
+
+
+def _check_words(clip: Any, field: str, text: str) -> None:
+    """`InvalidInput` for a text of which a CLIP with a list of words knows none."""
+    from ganlab.text.words import words_of
+
+    vocabulary = getattr(clip, "vocabulary", None)
+    if vocabulary is None or not text.strip():
+        return
+    if not any(word in vocabulary.numbers for word in words_of(text)):
+        hint = " ".join(vocabulary.hint(text).split("?")[:1])
+        more = f" ({hint.rstrip('.')})" if 0 < len(hint) < 120 else ""
+        raise InvalidInput(field, f"holds no word that this model knows{more}; it reads English about portraits")

@@ -1,0 +1,87 @@
+"""What the editing lab's page asks for: directions of a model, and texts as directions."""
+
+import threading
+from typing import Any
+
+from ganlab.config import InvalidInput
+from ganlab.recipe import MOST_LAYERS
+from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
+from ganlab.serving.edits import SUGGESTIONS, makes_faces
+from ganlab.serving.models import Painter, Tick
+
+Event = threading.Event
+
+
+def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    """What can be done with the model at hand, and what is there already."""
+    editing = studio.editing
+
+    def work(painter: Painter) -> dict[str, Any]:
+        return {
+            "offers": editing.offers(painter),
+            "ready": editing.ready(painter),
+            "directions": [one.to_dict(full=True) for one in editing.held(painter)],
+            "suggestions": list(SUGGESTIONS) if makes_faces(painter) else [],
+        }
+
+    viewer.say(ask, "editing", **studio.worker(model_of(message, viewer)).ask(work).result())
+
+
+def _directions(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    worker = studio.worker(model_of(message, viewer))
+    kind, layers = message.get("kind"), _layers(message.get("layers"))
+
+    def work(painter: Painter) -> list[Any]:
+        tick = worker.between(painter, _tick(viewer, ask, end))
+        return studio.editing.directions(painter, kind if isinstance(kind, str) else "", layers, tick)
+
+    found = worker.ask(work, long=True).result()
+    viewer.say(ask, "directions", directions=[one.to_dict(full=True) for one in found])
+
+
+def _learn(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    """What each channel of the model's styles does, as CLIP sees it: once for each model."""
+    worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
+
+    def work(painter: Painter) -> None:
+        studio.editing.learn(painter, clip, worker.between(painter, _tick(viewer, ask, end)))
+
+    worker.ask(work, long=True).result()
+    viewer.say(ask, "learnt")
+
+
+def _text(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    """Two texts as a direction, with a hint where a word of them is not known."""
+    worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
+    neutral, target = (_words(message, name) for name in ("neutral", "target"))
+    beta = numbers(message, "beta", 0, 1, 0.1)
+    found = worker.ask(lambda painter: studio.editing.text(painter, clip, neutral, target, beta)).result()
+    hint = clip.hint(f"{neutral} {target}") if hasattr(clip, "hint") else ""
+    channels = int(found.vector.partition(":")[0])
+    viewer.say(ask, "text", direction=found.to_dict(full=True), hint=hint, channels=channels)
+
+
+def _tick(viewer: Viewer, ask: int, end: Event) -> Tick:
+    def tick(done: int, of: int) -> bool:
+        viewer.say(ask, "progress", done=done, of=of)
+        return not end.is_set()
+
+    return tick
+
+
+def _layers(value: Any) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > MOST_LAYERS or not all(type(row) is int for row in value):
+        raise InvalidInput("layers", "must be a list of whole numbers")
+    return tuple(sorted(set(value)))
+
+
+def _words(message: Message, name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise InvalidInput(name, "must be a text")
+    return value
+
+
+EDIT_JOBS: dict[str, Job] = {"editing": _editing, "directions": _directions, "learn": _learn, "text": _text}
