@@ -32,6 +32,9 @@ class ImageGanConfig(Config):
     mapping_layers: int = knob(4, "Layers of the mapping network (style families)", lo=1, hi=16, group="Networks")
     channel_base: int = knob(4096, "Channels at resolution r are base / r ...", lo=64, hi=65536, group="Networks")
     channel_max: int = knob(128, "... and at most so many", lo=4, hi=1024, group="Networks")
+    noise: bool = knob(
+        True, "Noise inputs (style families); off: G must draw every detail itself", group="Networks", live=True
+    )
     d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
 
     loss: str = knob("non_saturating", "The adversarial loss", choices=IMAGE_LOSSES, group="Loss", live=True)

@@ -222,7 +222,7 @@ class ImageGan:
         was = net.training
         net.eval()
         ws = net.mapping(z, c)
-        out: Tensor = net.synthesis(ws, noise_mode="const")
+        out: Tensor = net.synthesis(ws, noise_mode="const" if self.config.noise else "none")
         net.train(was)
         return out.float()
 
@@ -326,8 +326,8 @@ class ImageGan:
     def _synthesised(self, ws: Tensor, step: int, j: int | str, part: int, synthesis: Any) -> Tensor:
         noise = None
         if self.family.styles:
-            rng = self.draws.rng("noise", step, j, part)
-            noise = self.G.synthesis.noise_inputs("random", len(ws), rng, ws.device)
+            rng, mode = self.draws.rng("noise", step, j, part), "random" if self.config.noise else "none"
+            noise = self.G.synthesis.noise_inputs(mode, len(ws), rng, ws.device)
         with self.fast():
             images: Tensor = synthesis(ws, noise=noise)
         return images.float()

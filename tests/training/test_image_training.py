@@ -169,6 +169,21 @@ def test_a_second_discriminator_on_frozen_features() -> None:
         ImageRun(replace(FACES, grey=True), run.gan)
 
 
+def test_noise_can_be_off() -> None:
+    for noise in (True, False):
+        training = ImageTraining(of_family("stylegan2", noise=noise, path_length=1.0))
+        training.step()
+        args = training.draws.latents(2, 8, "grid"), None
+        strengths = [p for name, p in training.gan.G.named_parameters() if name.endswith("noise_strength")]
+        assert strengths and all(bool(p != 0) == noise for p in strengths)
+        for p in strengths:
+            p.data.fill_(1.0)
+        pictures = training.gan.images(*args, average=False)
+        for p in strengths:
+            p.data.fill_(2.0)
+        assert torch.equal(pictures, training.gan.images(*args, average=False)) != noise
+
+
 def test_d_can_be_narrower() -> None:
     def weights_of(net: Any) -> int:
         return sum(p.numel() for p in net.parameters())
