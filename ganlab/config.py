@@ -95,7 +95,7 @@ class Config:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-            if full or value != default:
+            if full or value != default or isinstance(value, bool) != isinstance(default, bool):  # False == 0.0
                 out[field.name] = _plain(value, full)
         return out
 

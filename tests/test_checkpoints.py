@@ -11,24 +11,31 @@ from ganlab import weights, zoo
 from ganlab.features.faces import load_classifier
 from ganlab.recipe import ClassShare, Recipe, Source
 from ganlab.synthesis import open_renderer
+from ganlab.text.small import read_small
 
 FILES = sorted(path for path in zoo.SHIPPED_FOLDER.rglob("*") if path.is_file())
 MODELS = list(zoo.shipped().values())
 CLASSIFIERS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "features"]
+CLIPS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "clip"]
 
 
 def test_nothing_else_lies_there() -> None:
     assert {path.suffix for path in FILES} <= {".safetensors", ".md"}
-    assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS}
+    assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS, *CLIPS}
 
 
-@pytest.mark.parametrize("path", [*MODELS, *CLASSIFIERS], ids=lambda path: path.stem)
+def licence_of(path: Path) -> str:
+    if path in CLASSIFIERS:
+        return load_classifier(path).licence
+    return read_small(path).licence if path in CLIPS else weights.inspect(path).licence
+
+
+@pytest.mark.parametrize("path", [*MODELS, *CLASSIFIERS, *CLIPS], ids=lambda path: path.stem)
 def test_each_has_a_card(path: Path) -> None:
     assert path.stat().st_size < 10_000_000
     card = path.with_suffix(".md").read_text(encoding="utf-8")
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
-    licence = load_classifier(path).licence if path in CLASSIFIERS else weights.inspect(path).licence
-    assert licence == "Apache-2.0" and "Apache-2.0" in card
+    assert licence_of(path) == "Apache-2.0" and "Apache-2.0" in card
     for heading in ("Data", "Training", "Measured", "Limits"):
         assert f"## {heading}" in card, heading
 
@@ -38,6 +45,13 @@ def test_the_card_of_a_classifier_says_what_its_file_says(path: Path) -> None:
     card, about = path.with_suffix(".md").read_text(encoding="utf-8"), load_classifier(path).about
     for name, score in about["scores"].items():
         assert re.search(rf"\b{name} {100 * score:.1f}\b", card), name
+
+
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_the_card_of_a_clip_says_what_its_file_says(path: Path) -> None:
+    card, about = path.with_suffix(".md").read_text(encoding="utf-8"), read_small(path).about
+    for name, score in about["scores"]["trained"]["zero_shot"].items():
+        assert re.search(rf"\| {name} \| {100 * score:.1f} \|", card), name
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)

@@ -160,3 +160,9 @@ def test_until() -> None:
 def test_live_settings() -> None:
     assert is_live("lr_d") and is_live("penalties.0.weight") and is_live("z_dim")
     assert not is_live("g_width") and not is_live("seed") and not is_live("") and not is_live("lr")
+
+
+@pytest.mark.parametrize("value", [False, True, 0, 0.0, 0.5, "both"])
+def test_the_value_of_an_event_comes_back_as_it_was(value: object) -> None:
+    again = Event.from_json(Event(3, path="noise", value=value).to_json())
+    assert again.value == value and isinstance(again.value, bool) == isinstance(value, bool)
