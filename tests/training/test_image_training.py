@@ -145,7 +145,7 @@ def test_a_generator_is_saved_and_loaded_exactly(family: str, tmp_path: Path) ->
     made = G.synthesis(G.mapping(latents, labels), noise_mode="const")  # type: ignore[operator]
     torch.testing.assert_close(made, training.grid(4), rtol=1e-3, atol=1e-4)  # sums in another order
     report = weights.inspect(path)
-    assert report.licence == "Apache 2.0" and report.about is not None and report.about["images"] == 4
+    assert report.licence == "Apache-2.0" and report.about is not None and report.about["images"] == 4
     assert ImageRun.from_dict(report.about["run"]) == training.run
 
 

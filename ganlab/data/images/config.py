@@ -69,7 +69,7 @@ class ImageData(Config):
 OWNER = "as its owner says"
 FACE_LABELS: tuple[str, ...] = tuple(name for name, row in ATTRIBUTES.items() if not row.continuous)
 IMAGE_SETS: dict[str, ImageRow] = {
-    "faces": ImageRow("Cartoon faces, drawn without end", "Apache 2.0"),
+    "faces": ImageRow("Cartoon faces, drawn without end", "Apache-2.0"),
     "digits": ImageRow("Handwritten digits, 8 px, 10 classes (UCI, in scikit-learn)", "CC BY 4.0"),
     "mnist": ImageRow(
         "MNIST: handwritten digits, 28 px, 10 classes (LeCun, Cortes, Burges)",
@@ -87,7 +87,7 @@ IMAGE_SETS: dict[str, ImageRow] = {
     ),
     "emoji": ImageRow(
         "Emoji, 64 px (Noto Emoji)",
-        "Apache 2.0",
+        "Apache-2.0",
         file="emoji64.zip",
         how="there is no one file to download: get the PNG pictures of Noto Emoji, zip them, and name it {file}",
     ),
