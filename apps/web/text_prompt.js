@@ -23,7 +23,7 @@ class TextPrompt {
     this.neutral = field("Neutral text: what the picture shows", neutral, "what the picture shows");
     this.target = field("Target text: what it should show", target, "what it should show, as: a smiling person");
     this.beta = dial("beta", "How much a channel must have to do with the text to be moved: higher changes less else", 0, 0.5, beta, (v, final) => this.now(final));
-    this.alpha = dial("alpha", "How far it goes; below 0 the opposite", -REACH.s, REACH.s, 4, (v, final) => this.strengthen(v, final));
+    this.alpha = dial("alpha", "How far it goes; below 0 the opposite", -REACH.s, REACH.s, 2, (v, final) => this.strengthen(v, final));
     this.ideas = make("div", "studio-toggles");
     this.learn = button("Learn this model", "Tries every channel of the model once, as CLIP sees it; then texts work at once", () => this.study());
     this.another = button("Keep it, write another", "What is written becomes an edit of its own", () => this.keep());
