@@ -70,10 +70,8 @@ def channel_effects(
     space, engine = renderer.space, renderer.engine
     if space.missing:
         raise InvalidInput("model", f"has no styles that a text could move: {space.missing}")
-    rng = torch.Generator().manual_seed(SEED)
-    ws = renderer.latents.sample(SAMPLES, rng)[:, None].expand(-1, engine.num_ws, -1)
-    deviations = torch.cat([engine.styles(part).cpu() for part in ws.split(256)]).std(0)
-    base = ws[:pictures].repeat(2, 1, 1)  # moved up, moved down
+    deviations = style_deviations(renderer)
+    base = _samples(renderer)[:pictures].repeat(2, 1, 1)  # moved up, moved down
     signs = torch.cat([torch.ones(pictures), -torch.ones(pictures)])
     maps = [renderer.noise.map(Noise(), i) for i in range(len(renderer.noise.inputs))]
     store = Store(1 << 40, engine.device)
@@ -92,6 +90,18 @@ def channel_effects(
             effects[channel] = F.normalize((seen[:pictures] - seen[pictures:]).mean(0), dim=0)
             done += 1
     return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
+
+
+@torch.no_grad()
+def style_deviations(renderer: Renderer) -> Float[Tensor, " channels"]:
+    """One standard deviation of each channel of S."""
+    return torch.cat([renderer.engine.styles(part).cpu() for part in _samples(renderer).split(256)]).std(0)
+
+
+def _samples(renderer: Renderer) -> Float[Tensor, "n num_ws w_dim"]:
+    """The latents that a model's styles are learnt from."""
+    w = renderer.latents.sample(SAMPLES, torch.Generator().manual_seed(SEED))
+    return w[:, None].expand(-1, renderer.engine.num_ws, -1)
 
 
 def text_change(clip: Embedder, neutral: str, target: str) -> Float[Tensor, " d"]:

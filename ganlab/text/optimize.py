@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.config import Config, InvalidInput, knob
 from ganlab.latents.directions import as_edit, s_direction, w_direction
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
-from ganlab.text.directions import LONGEST, SAMPLES, SEED, Embedder, text_change, whole_text
+from ganlab.text.directions import LONGEST, Embedder, style_deviations, text_change, whole_text
 
 RAMP_UP, RAMP_DOWN = 0.05, 0.25  # of the steps, as in the projector of StyleGAN2
 SPACES = ("w", "s")
@@ -65,7 +64,7 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     mask = _mask(renderer, how)
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
-    scale = torch.ones(()) if how.space == "w" else _deviations(renderer)
+    scale = torch.ones(()) if how.space == "w" else style_deviations(renderer)
     aim = text_change(clip, how.neutral, how.target) if how.aim == "change" else whole_text(clip, how.target)
     mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
@@ -104,11 +103,3 @@ def _mask(renderer: Renderer, how: Optimization) -> Tensor:
     if how.space == "w":
         return torch.isin(torch.arange(count), chosen).float()[None, :, None]
     return torch.isin(rows, chosen).float()[None]
-
-
-def _deviations(renderer: Renderer) -> Float[Tensor, " channels"]:
-    """One standard deviation of each channel of S: what moves by lr."""
-    w = renderer.latents.sample(SAMPLES, torch.Generator().manual_seed(SEED))
-    ws = w[:, None].expand(-1, renderer.engine.num_ws, -1)
-    with torch.no_grad():
-        return torch.cat([renderer.engine.styles(part).cpu() for part in ws.split(256)]).std(0)

@@ -3,8 +3,7 @@
 import copy
 import math
 import random
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganlab import files
-from ganlab.config import Config, InvalidInput, knob
+from ganlab.config import Config, knob
 from ganlab.data.faces.many import changed, drawn
+from ganlab.nn.supervised import WARMUP, Progress, Supervised, trained
 from ganlab.text.clip import build_small, encode_texts
 from ganlab.text.sayings import TRAINED, Text, claims, described, long_captions, sayings, vocabulary
 from ganlab.text.small import ClipLayout
 from ganlab.text.words import UNKNOWN, Vocabulary
 
-WARMUP = 200  # steps until the learning rate is at its top
 HOTTEST = math.log(100)  # largest logit scale, as in Radford et al. 2021, section 2.5
 UNHEARD = 0.02  # of the words of a long caption: the word for unknown words is learnt from them
-STATE = "state.safetensors"
 
 
 @dataclass(frozen=True)
@@ -51,22 +46,12 @@ class ClipRun(Config):
         return -(-self.images // self.batch)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What `train_clip` tells now and then."""
-
-    step: int
-    images: int
-    loss: float  # mean over the steps since the last report
-    rate: float  # images per second
-    left: float  # seconds to the end, about
-
-
-class ClipTraining:
+class ClipTraining(Supervised):
     """A small CLIP, its average and its optimizer; step k depends on the run and the states before it alone."""
 
     def __init__(self, run: ClipRun, device: torch.device | str = "cpu", processes: int = 1) -> None:
         self.run, self.device, self.step = run, torch.device(device), 0
+        self.warmup = min(WARMUP, max(1, run.steps // 10))
         images, self.people = drawn(run.seed, run.faces, processes)
         self.images = images.to(self.device)
         self.vocabulary = Vocabulary(run.layout.words, run.layout.context)
@@ -91,18 +76,13 @@ class ClipTraining:
         if images.shape[-2:] != side:
             images = F.interpolate(images, side, mode="bicubic", antialias=True, align_corners=False)
         texts, owner, true = self._texts(rows)
-        for group in self.optimizer.param_groups:
-            group["lr"] = run.lr * _schedule(self.step, run.steps)
         pictures = F.normalize(self.model.encode_image(images.contiguous(memory_format=torch.channels_last)), dim=-1)
         logits = self.model.logit_scale.exp() * pictures @ self._embedded(texts).T
         loss = contrastive_loss(logits, true.to(self.device), owner.to(self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.step += 1
+        self.learn(loss)
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, HOTTEST)
-        self._average()
+        self.follow()
         return loss.detach()
 
     def _texts(self, rows: Tensor) -> tuple[list[Text], Tensor, Tensor]:
@@ -127,48 +107,6 @@ class ClipTraining:
         tokens = tokens.masked_fill(unheard, UNKNOWN).to(self.device)
         parts = [part for part in (tokens[:short], tokens[short:]) if len(part)]
         return F.normalize(torch.cat([encode_texts(self.model, part) for part in parts]), dim=-1)
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.run.ema, (1 + self.step) / (10 + self.step))
-        for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if slow.is_floating_point():
-                slow.lerp_(fast, 1 - keep)
-            else:
-                slow.copy_(fast)
-
-    def save(self, folder: Path) -> None:
-        """Writes the whole state, all or nothing."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-        plain = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        meta = {"run": self.run.to_json(), "step": str(self.step)}
-        files.write_atomic(folder / STATE, save_tensors(plain, metadata=meta))
-
-    def restore(self, folder: Path) -> None:
-        """Goes on where `save` was called; raises `InvalidInput` where that is not possible."""
-        path = folder / STATE
-        if not path.is_file():
-            raise InvalidInput("resume", f"there is no {STATE} in {folder.name}; start without --resume")
-        try:
-            with safe_open(path, "pt") as file:
-                meta = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        except SafetensorError:
-            raise InvalidInput("resume", f"{STATE} is damaged; start again without --resume") from None
-        if ClipRun.from_json(meta.get("run", "{}")) != self.run:
-            raise InvalidInput("resume", "the folder holds another run; give the same settings or another folder")
-        self.model.load_state_dict(_under(tensors, "model."))
-        self.average.load_state_dict(_under(tensors, "average."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under(tensors, "optimizer.").items():
-            number, _, rest = name.partition(".")
-            state.setdefault(int(number), {})[rest] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.step = int(meta["step"])
 
 
 def true_pairs(shown: Sequence[frozenset[str]], texts: Sequence[Text]) -> Bool[Tensor, "n m"]:
@@ -196,25 +134,4 @@ def train_clip(
     training: ClipTraining, folder: Path | None = None, every: int = 50, save_every: int = 200
 ) -> Iterator[Progress]:
     """Trains to the end of the run; reports every `every` steps, and saves its state in `folder` to be resumed."""
-    run, first, began, losses = training.run, training.step, time.monotonic(), []
-    while training.step < run.steps:
-        losses.append(training.advance())
-        step, last = training.step, training.step == run.steps
-        if folder is not None and (step % save_every == 0 or last):
-            training.save(folder)
-        if step % every == 0 or last:
-            rate = (step - first) / max(time.monotonic() - began, 1e-9)
-            loss = float(torch.stack(losses).mean())
-            if not math.isfinite(loss):
-                raise InvalidInput("lr", "the loss is no number any more; a lower learning rate may help")
-            yield Progress(step, step * run.batch, loss, rate * run.batch, (run.steps - step) / rate)
-            losses = []
-
-
-def _schedule(step: int, steps: int) -> float:
-    warm = min(WARMUP, max(1, steps // 10))
-    return min(1.0, (step + 1) / warm) * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return trained(training, folder, every, save_every)

@@ -1,30 +1,24 @@
 """Training of the faces' classifier: portraits and their attributes, drawn once, seen again with small changes."""
 
 import copy
-import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ganlab import files
-from ganlab.config import Config, InvalidInput, knob
+from ganlab.config import Config, knob
 from ganlab.data.faces import ATTRIBUTES
 from ganlab.data.faces.many import changed, drawn
 from ganlab.data.faces.visible import visible
 from ganlab.features.faces import FacesClassifier, Head, Layout, in_batches
+from ganlab.nn.supervised import Progress, Supervised, trained
 
-WARMUP = 200  # steps until the learning rate is at its top
 HELD_OUT = 5_000  # fresh faces that accuracies are measured on
 HELD_OUT_SEED = 1 << 32  # no run's seed
 FEWEST_EACH = 10  # people who show an attribute, so that something is said about it
-STATE = "state.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,17 +41,6 @@ class ClassifierRun(Config):
         return -(-self.images // self.batch)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What `train_classifier` tells now and then."""
-
-    step: int
-    images: int
-    loss: float  # mean over the steps since the last report
-    rate: float  # images per second
-    left: float  # seconds to the end, about
-
-
 def layout_of(run: ClassifierRun) -> Layout:
     """A head for every attribute of the faces."""
     heads = (
@@ -67,7 +50,7 @@ def layout_of(run: ClassifierRun) -> Layout:
     return Layout(tuple(heads), run.width, run.dim)
 
 
-class ClassifierTraining:
+class ClassifierTraining(Supervised):
     """A classifier, its average and its optimizer; step k depends on the run and the states before it alone."""
 
     def __init__(self, run: ClassifierRun, device: torch.device | str = "cpu", processes: int = 1) -> None:
@@ -93,78 +76,19 @@ class ClassifierTraining:
         targets = {name: value[rows] for name, value in self.targets.items()}
         place = {"x": targets["x"], "y": targets["y"], "scale": targets["scale"]}
         targets |= _placed(place, moved.to(self.device))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.run.lr * _schedule(self.step, self.run.steps)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             out = self.model(images)
         loss = attribute_loss(self.model.heads, out, targets, {name: value[rows] for name, value in self.seen.items()})
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.step += 1
-        self._average()
+        self.learn(loss)
+        self.follow()
         return loss.detach()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.run.ema, (1 + self.step) / (10 + self.step))
-        for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if slow.is_floating_point():
-                slow.lerp_(fast, 1 - keep)
-            else:
-                slow.copy_(fast)
-
-    def save(self, folder: Path) -> None:
-        """Writes the whole state, all or nothing."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-        plain = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        meta = {"run": self.run.to_json(), "step": str(self.step)}
-        files.write_atomic(folder / STATE, save_tensors(plain, metadata=meta))
-
-    def restore(self, folder: Path) -> None:
-        """Goes on where `save` was called; raises `InvalidInput` where that is not possible."""
-        path = folder / STATE
-        if not path.is_file():
-            raise InvalidInput("resume", f"there is no {STATE} in {folder.name}; start without --resume")
-        try:
-            with safe_open(path, "pt") as file:
-                meta = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        except SafetensorError:
-            raise InvalidInput("resume", f"{STATE} is damaged; start again without --resume") from None
-        if ClassifierRun.from_json(meta.get("run", "{}")) != self.run:
-            raise InvalidInput("resume", "the folder holds another run; give the same settings or another folder")
-        self.model.load_state_dict(_under(tensors, "model."))
-        self.average.load_state_dict(_under(tensors, "average."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under(tensors, "optimizer.").items():
-            number, _, rest = name.partition(".")
-            state.setdefault(int(number), {})[rest] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.step = int(meta["step"])
 
 
 def train_classifier(
     training: ClassifierTraining, folder: Path | None = None, every: int = 100, save_every: int = 500
 ) -> Iterator[Progress]:
     """Trains to the end of the run; reports every `every` steps, and saves its state in `folder` to be resumed."""
-    run, first, began, losses = training.run, training.step, time.monotonic(), []
-    while training.step < run.steps:
-        losses.append(training.advance())
-        step, last = training.step, training.step == run.steps
-        if folder is not None and (step % save_every == 0 or last):
-            training.save(folder)
-        if step % every == 0 or last:
-            rate = (step - first) / max(time.monotonic() - began, 1e-9)
-            loss = float(torch.stack(losses).mean())
-            if not math.isfinite(loss):
-                raise InvalidInput("lr", "the loss is no number any more; a lower learning rate may help")
-            yield Progress(step, step * run.batch, loss, rate * run.batch, (run.steps - step) / rate)
-            losses = []
+    return trained(training, folder, every, save_every)
 
 
 def _placed(place: Mapping[str, Tensor], moved: Tensor) -> dict[str, Tensor]:
@@ -214,11 +138,3 @@ def held_out_scores(
         else:
             scores[name] = float((out.argmax(1) == true)[mask].float().mean())
     return scores
-
-
-def _schedule(step: int, steps: int) -> float:
-    return min(1.0, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

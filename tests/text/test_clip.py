@@ -16,8 +16,8 @@ from safetensors.torch import save as save_tensors
 from ganlab.cli_clip import NAME, TrainClip
 from ganlab.config import InvalidInput
 from ganlab.data.faces import sample, with_attribute
+from ganlab.nn.supervised import STATE
 from ganlab.text import clip as module
-from ganlab.text import training
 from ganlab.text.clip import Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
 from ganlab.text.evaluate import QUESTIONS, evaluate_clip, retrieval
 from ganlab.text.sayings import (
@@ -244,7 +244,7 @@ def test_what_cannot_be_resumed_is_a_sentence(tmp_path: Path) -> None:
     begun.save(tmp_path)
     with pytest.raises(InvalidInput, match="another run"):
         ClipTraining(ClipRun(**{**vars(RUN), "lr": 1e-4})).restore(tmp_path)
-    state = tmp_path / training.STATE
+    state = tmp_path / STATE
     state.write_bytes(state.read_bytes()[:500])
     with pytest.raises(InvalidInput, match="damaged"):
         begun.restore(tmp_path)

@@ -9,6 +9,7 @@ from ganlab.cli_classifier import NAME, TrainClassifier
 from ganlab.config import InvalidInput
 from ganlab.data.faces import ATTRIBUTES, faces
 from ganlab.features.faces import Head, load_classifier
+from ganlab.nn.supervised import STATE
 from ganlab.training import attributes
 from ganlab.training.attributes import (
     ClassifierRun,
@@ -33,7 +34,7 @@ def finished(run: ClassifierRun) -> ClassifierTraining:
 
 
 def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "WARMUP", 5)
+    monkeypatch.setattr(ClassifierTraining, "warmup", 5)
     run = ClassifierRun(images=40 * 16, faces=16, batch=16, lr=5e-3, width=4, dim=16)
     losses = [told.loss for told in train_classifier(ClassifierTraining(run), every=10)]
     assert len(losses) == 4 and losses[-1] < 0.85 * losses[0]
@@ -65,7 +66,7 @@ def test_what_cannot_be_resumed_is_a_sentence(tmp_path: Path) -> None:
     training.save(tmp_path)
     with pytest.raises(InvalidInput, match="another run"):
         ClassifierTraining(ClassifierRun(images=96, faces=24, batch=8, width=4, dim=8)).restore(tmp_path)
-    state = tmp_path / attributes.STATE
+    state = tmp_path / STATE
     state.write_bytes(state.read_bytes()[:500])
     with pytest.raises(InvalidInput, match="damaged"):
         training.restore(tmp_path)
