@@ -2,12 +2,15 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 CHUNK = 1 << 20
+MOST_HEADER = 1_000_000  # bytes of a header of ours
 
 
 class Cancelled(Exception):
@@ -19,6 +22,21 @@ def cache_folder(part: str = "") -> Path:
     given = os.environ.get("GANLAB_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(given) if given else base / "ganlab" / part
+
+
+def own_header(data: bytes) -> dict[str, Any] | None:
+    """What ganlab wrote into the header of a safetensors file; None where no such thing stands there.
+
+    No tensor is looked at, and no more than `MOST_HEADER` bytes are read.
+    """
+    size = int.from_bytes(data[:8], "little")
+    if size > min(MOST_HEADER, len(data) - 8):
+        return None
+    try:
+        header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return header if isinstance(header, dict) else None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -28,7 +28,6 @@ SIDE = 64  # pixels of a picture's side as the network sees it
 GRID = 4  # cells of a side before the last layers: they know where things are
 KEPT = (0, 0, 0, 0, 1, 0, 1, 1)  # layers of the body whose outputs are `maps`
 MOST_BYTES = 32_000_000  # of a file; ours has 2 MB
-MOST_HEADER = 1_000_000
 FORMAT, FAMILY = "ganlab features 1", "faces-classifier"
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "features" / "faces-attributes.safetensors"
 
@@ -240,15 +239,9 @@ def _bytes(path: Path) -> bytes:
 
 def _header(data: bytes) -> dict[str, Any]:
     """What the file says of itself; no tensor is looked at before it is known to be ours."""
-    size = int.from_bytes(data[:8], "little")
     wrong = InvalidInput("classifier", "is not a faces classifier that ganlab has written")
-    if size > min(MOST_HEADER, len(data) - 8):
-        raise wrong
-    try:
-        header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise wrong from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("family") != FAMILY:
+    header = files.own_header(data)
+    if header is None or header.get("format") != FORMAT or header.get("family") != FAMILY:
         raise wrong
     if not isinstance(header.get("config"), dict) or not isinstance(header.get("about", {}), dict):
         raise wrong

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -153,14 +153,16 @@ def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffec
         if path.stat().st_size > MOST_BYTES:
             raise wrong
         data = path.read_bytes()
-        header = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["ganlab"])
         tensors = load_tensors(data)
         deviations, effects = tensors["deviations"].float(), tensors["effects"].float()
     except OSError as error:
         raise InvalidInput("effects", f"{path.name[:60]} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError):
+    except (KeyError, SafetensorError):
         raise wrong from None
-    if _told(header) != (FORMAT, renderer.sha256, clip.name):
+    header = files.own_header(data)
+    if header is None or header.get("format") != FORMAT:
+        raise wrong
+    if (header.get("model"), header.get("clip")) != (renderer.sha256, clip.name):
         raise InvalidInput("effects", f"{path.name[:60]} belongs to another model or another CLIP")
     width = len(clip.embed_texts(["face"])[0])
     if deviations.shape != (renderer.space.channels,) or effects.shape != (renderer.space.channels, width):
@@ -168,7 +170,3 @@ def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffec
     if not (deviations.isfinite().all() and effects.isfinite().all()):
         raise wrong
     return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
-
-
-def _told(header: Any) -> tuple[Any, ...]:
-    return tuple(header.get(name) for name in ("format", "model", "clip")) if isinstance(header, dict) else ()

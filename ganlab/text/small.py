@@ -15,7 +15,6 @@ from ganlab.config import Config, InvalidInput, knob
 from ganlab.text.words import words_of
 
 MOST_BYTES = 64_000_000  # of a file; ours has a few MB
-MOST_HEADER = 1_000_000
 FORMAT, FAMILY = "ganlab text 1", "small-clip"
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "clip" / "faces-clip.safetensors"
 
@@ -98,14 +97,8 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
         "is no CLIP that ganlab has written; for a safetensors file of one of open_clip's models, name the model too: "
         "ViT-B-32:FILE.safetensors",
     )
-    size = int.from_bytes(data[:8], "little")
-    if size > min(MOST_HEADER, len(data) - 8):
-        raise wrong
-    try:
-        header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise wrong from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("family") != FAMILY:
+    header = files.own_header(data)
+    if header is None or header.get("format") != FORMAT or header.get("family") != FAMILY:
         raise wrong
     kinds = {"config": dict, "vocabulary": list, "about": dict}
     if any(not isinstance(header.get(key, {} if key == "about" else None), kind) for key, kind in kinds.items()):

@@ -1,10 +1,8 @@
 """The faces' classifier: what it reads, what it does to sizes, and files that are not what they say."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -24,6 +22,7 @@ from ganlab.features.faces import (
     save_classifier,
 )
 from ganlab.metrics.frechet import frechet_distance
+from tests.damaged import with_header, with_tensor
 
 LAYOUT = Layout((Head("hat", ("none", "cap", "crown")), Head("smile", lo=-0.7, hi=1)), width=4, dim=8)
 Fresh = tuple[torch.Tensor, Attributes]
@@ -83,21 +82,6 @@ def test_a_file_gives_the_same_again(small: FacesClassifier, tmp_path: Path) -> 
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-def _with_header(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
-    change(header)
-    return save_tensors(load_tensors(data), metadata={"ganlab": json.dumps(header)})
-
-
-def _with_tensor(data: bytes, name: str, value: torch.Tensor | None) -> bytes:
-    size = int.from_bytes(data[:8], "little")
-    tensors = load_tensors(data)
-    tensors.pop(name)
-    tensors |= {} if value is None else {name: value}
-    return save_tensors(tensors, metadata=json.loads(data[8 : 8 + size])["__metadata__"])
-
-
 ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda data: b"",
     "a picture": lambda data: b"\x89PNG\r\n\x1a\n" + bytes(100),
@@ -105,17 +89,17 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "half": lambda data: data[: len(data) // 2],
     "a header of exabytes": lambda data: (1 << 60).to_bytes(8, "little") + data[8:],
     "no word of ours": lambda data: save_tensors(load_tensors(data)),
-    "another family": lambda data: _with_header(data, lambda h: h.update(family="stylegan2")),
-    "no settings": lambda data: _with_header(data, lambda h: h.pop("config")),
-    "a huge network": lambda data: _with_header(data, lambda h: h["config"].update(width=10**9)),
-    "heads without end": lambda data: _with_header(data, lambda h: h["config"].update(heads=[{"name": "a"}] * 9999)),
-    "two heads of a name": lambda data: _with_header(data, lambda h: h["config"].update(heads=[{"name": "a"}] * 2)),
-    "a head too many": lambda data: _with_header(data, lambda h: h["config"]["heads"].append({"name": "a"})),
-    "an unknown setting": lambda data: _with_header(data, lambda h: h["config"].update(code="x")),
-    "a missing tensor": lambda data: _with_tensor(data, "last.bias", None),
-    "a misshapen tensor": lambda data: _with_tensor(data, "last.bias", torch.zeros(1)),
-    "halves": lambda data: _with_tensor(data, "last.bias", torch.zeros(4, dtype=torch.float16)),
-    "no numbers": lambda data: _with_tensor(data, "last.bias", torch.full((4,), torch.nan)),
+    "another family": lambda data: with_header(data, lambda h: h.update(family="stylegan2")),
+    "no settings": lambda data: with_header(data, lambda h: h.pop("config")),
+    "a huge network": lambda data: with_header(data, lambda h: h["config"].update(width=10**9)),
+    "heads without end": lambda data: with_header(data, lambda h: h["config"].update(heads=[{"name": "a"}] * 9999)),
+    "two heads of a name": lambda data: with_header(data, lambda h: h["config"].update(heads=[{"name": "a"}] * 2)),
+    "a head too many": lambda data: with_header(data, lambda h: h["config"]["heads"].append({"name": "a"})),
+    "an unknown setting": lambda data: with_header(data, lambda h: h["config"].update(code="x")),
+    "a missing tensor": lambda data: with_tensor(data, "last.bias", None),
+    "a misshapen tensor": lambda data: with_tensor(data, "last.bias", torch.zeros(1)),
+    "halves": lambda data: with_tensor(data, "last.bias", torch.zeros(4, dtype=torch.float16)),
+    "no numbers": lambda data: with_tensor(data, "last.bias", torch.full((4,), torch.nan)),
 }
 
 

@@ -1,6 +1,5 @@
 """CLIP on faces: words, vectors, files that are not what they say, and a training that learns and can be resumed."""
 
-import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +34,7 @@ from ganlab.text.sayings import (
 from ganlab.text.small import ClipLayout
 from ganlab.text.training import ClipRun, ClipTraining, contrastive_loss, train_clip, true_pairs
 from ganlab.text.words import Vocabulary, words_of
+from tests.damaged import with_header, with_tensor
 
 WORDS = ("a", "face", "glasses", "person", "red", "round", "with", "without")
 LAYOUT = ClipLayout(side=32, dim=8, width=2, text_width=8, text_heads=2, text_layers=1, context=24, words=WORDS)
@@ -269,42 +269,27 @@ def test_the_command_trains_measures_and_writes(tmp_path: Path, capsys: pytest.C
 # files
 
 
-def _with_header(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["ganlab"])
-    change(header)
-    return save_tensors(load_tensors(data), metadata={"ganlab": json.dumps(header)})
-
-
-def _with_tensor(data: bytes, name: str, value: torch.Tensor | None) -> bytes:
-    size = int.from_bytes(data[:8], "little")
-    tensors = load_tensors(data)
-    tensors.pop(name)
-    tensors |= {} if value is None else {name: value}
-    return save_tensors(tensors, metadata=json.loads(data[8 : 8 + size])["__metadata__"])
-
-
 ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda data: b"",
     "a pickle": lambda data: b"\x80\x04cos\nsystem\n.",
     "half": lambda data: data[: len(data) // 2],
     "a header of exabytes": lambda data: (1 << 60).to_bytes(8, "little") + data[8:],
     "no word of ours": lambda data: save_tensors(load_tensors(data)),
-    "another family": lambda data: _with_header(data, lambda h: h.update(family="stylegan2")),
-    "no settings": lambda data: _with_header(data, lambda h: h.pop("config")),
-    "no words": lambda data: _with_header(data, lambda h: h.update(vocabulary=[])),
-    "words that are none": lambda data: _with_header(data, lambda h: h.update(vocabulary=["a b"])),
-    "words that are numbers": lambda data: _with_header(data, lambda h: h.update(vocabulary=[1, 2])),
-    "a word twice": lambda data: _with_header(data, lambda h: h["vocabulary"].append("a")),
-    "words without end": lambda data: _with_header(data, lambda h: h.update(vocabulary=["a"] * 99_999)),
-    "a word too many": lambda data: _with_header(data, lambda h: h["vocabulary"].append("hat")),
-    "a huge network": lambda data: _with_header(data, lambda h: h["config"].update(width=10**9)),
-    "heads that do not fit": lambda data: _with_header(data, lambda h: h["config"].update(text_heads=3)),
-    "an unknown setting": lambda data: _with_header(data, lambda h: h["config"].update(code="x")),
-    "a missing tensor": lambda data: _with_tensor(data, "ln_final.bias", None),
-    "a misshapen tensor": lambda data: _with_tensor(data, "ln_final.bias", torch.zeros(1)),
-    "halves": lambda data: _with_tensor(data, "ln_final.bias", torch.zeros(8, dtype=torch.float16)),
-    "no numbers": lambda data: _with_tensor(data, "ln_final.bias", torch.full((8,), torch.nan)),
+    "another family": lambda data: with_header(data, lambda h: h.update(family="stylegan2")),
+    "no settings": lambda data: with_header(data, lambda h: h.pop("config")),
+    "no words": lambda data: with_header(data, lambda h: h.update(vocabulary=[])),
+    "words that are none": lambda data: with_header(data, lambda h: h.update(vocabulary=["a b"])),
+    "words that are numbers": lambda data: with_header(data, lambda h: h.update(vocabulary=[1, 2])),
+    "a word twice": lambda data: with_header(data, lambda h: h["vocabulary"].append("a")),
+    "words without end": lambda data: with_header(data, lambda h: h.update(vocabulary=["a"] * 99_999)),
+    "a word too many": lambda data: with_header(data, lambda h: h["vocabulary"].append("hat")),
+    "a huge network": lambda data: with_header(data, lambda h: h["config"].update(width=10**9)),
+    "heads that do not fit": lambda data: with_header(data, lambda h: h["config"].update(text_heads=3)),
+    "an unknown setting": lambda data: with_header(data, lambda h: h["config"].update(code="x")),
+    "a missing tensor": lambda data: with_tensor(data, "ln_final.bias", None),
+    "a misshapen tensor": lambda data: with_tensor(data, "ln_final.bias", torch.zeros(1)),
+    "halves": lambda data: with_tensor(data, "ln_final.bias", torch.zeros(8, dtype=torch.float16)),
+    "no numbers": lambda data: with_tensor(data, "ln_final.bias", torch.full((8,), torch.nan)),
 }
 
 
