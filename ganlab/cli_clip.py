@@ -1,5 +1,6 @@
 """The command `train-clip`, which trains and measures the small CLIP that knows faces and the words for them."""
 
+import copy
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,10 +85,11 @@ class TrainClip:
             "ganlab": __version__,
             "run": {key: value for key, value in asdict(run).items() if key != "layout"},
         }
-        clip = small_clip(path.stem, training.average, layout)
+        kept = training.average.half()
+        clip = small_clip(path.stem, copy.deepcopy(kept).float(), layout)  # as it comes back from the file
         scores = evaluate_clip(clip, self.held_out, processes=self.processes)
         about["scores"] = {name: asdict(each) for name, each in scores.items()}
-        save_clip(path, training.average, layout, licence=LICENCE, about=about)
+        save_clip(path, kept, layout, licence=LICENCE, about=about)
         print(f"\n{_table(scores)}\n{path}")
         return 0
 

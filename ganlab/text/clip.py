@@ -156,7 +156,7 @@ def encode_texts(network: nn.Module, tokens: Int[Tensor, "n context"]) -> Float[
 
 
 def save_clip(path: str | Path, network: nn.Module, layout: ClipLayout, *, licence: str, about: dict[str, Any]) -> None:
-    """Writes a small CLIP, in float32, all or nothing."""
+    """Writes a small CLIP, in the precision that it has (`.half()` takes half the room), all or nothing."""
     write_small(Path(path), SmallFile(layout, licence, about, network.state_dict()))
 
 
@@ -195,7 +195,8 @@ def _of_small_file(name: str, path: Path, stamp: int, device: str) -> Clip:
     expected = network.state_dict()
     for key, wanted in expected.items():
         found = file.tensors.get(key)
-        if found is None or found.shape != wanted.shape or found.dtype != wanted.dtype or not found.isfinite().all():
+        kinds = (torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)
+        if found is None or found.shape != wanted.shape or found.dtype not in kinds or not found.isfinite().all():
             raise InvalidInput(path.name[:60], f"is no small CLIP: {key} is missing, misshapen or not finite")
     network.load_state_dict({key: file.tensors[key] for key in expected})
     network.to(memory_format=torch.channels_last)

@@ -2,8 +2,7 @@
 
 import copy
 import math
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from ganlab.config import Config, knob
 from ganlab.data.faces.many import changed, drawn
 from ganlab.nn.supervised import WARMUP, Progress, Supervised, trained
 from ganlab.text.clip import build_small, encode_texts
-from ganlab.text.sayings import TRAINED, Text, claims, described, long_captions, sayings, vocabulary
+from ganlab.text.lessons import Lessons
+from ganlab.text.sayings import vocabulary
 from ganlab.text.small import ClipLayout
-from ganlab.text.words import UNKNOWN, Vocabulary
 
 HOTTEST = math.log(100)  # largest logit scale, as in Radford et al. 2021, section 2.5
-UNHEARD = 0.02  # of the words of a long caption: the word for unknown words is learnt from them
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,9 @@ class ClipTraining(Supervised):
     def __init__(self, run: ClipRun, device: torch.device | str = "cpu", processes: int = 1) -> None:
         self.run, self.device, self.step = run, torch.device(device), 0
         self.warmup = min(WARMUP, max(1, run.steps // 10))
-        images, self.people = drawn(run.seed, run.faces, processes)
+        images, people = drawn(run.seed, run.faces, processes)
         self.images = images.to(self.device)
-        self.vocabulary = Vocabulary(run.layout.words, run.layout.context)
+        self._lessons = Lessons(run, people, processes)
         with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
             torch.manual_seed(run.seed)
             model = build_small(run.layout)
@@ -68,16 +66,15 @@ class ClipTraining(Supervised):
     def advance(self) -> Tensor:
         """One step; its loss, still on the device."""
         run = self.run
-        rng = torch.Generator().manual_seed((run.seed << 32) + self.step)
-        rows = torch.randint(len(self.images), (run.batch,), generator=rng)
+        rows, tokens, owner, true = self._lessons.lesson(self.step)
+        rng = torch.Generator().manual_seed((run.seed << 32) + (1 << 30) + self.step)
         images = self.images[rows.to(self.device)].float() / 127.5 - 1
         images, _ = changed(images, rng)
         side = (run.layout.side, run.layout.side)
         if images.shape[-2:] != side:
             images = F.interpolate(images, side, mode="bicubic", antialias=True, align_corners=False)
-        texts, owner, true = self._texts(rows)
         pictures = F.normalize(self.model.encode_image(images.contiguous(memory_format=torch.channels_last)), dim=-1)
-        logits = self.model.logit_scale.exp() * pictures @ self._embedded(texts).T
+        logits = self.model.logit_scale.exp() * pictures @ self._embedded(tokens).T
         loss = contrastive_loss(logits, true.to(self.device), owner.to(self.device))
         self.learn(loss)
         with torch.no_grad():
@@ -85,33 +82,11 @@ class ClipTraining(Supervised):
         self.follow()
         return loss.detach()
 
-    def _texts(self, rows: Tensor) -> tuple[list[Text], Tensor, Tensor]:
-        """Texts, the short ones first; whose each is, and of which pictures each is true."""
-        run, people = self.run, self.people.rows(rows)
-        rng, known = random.Random(f"{run.seed}/{self.step}"), sayings(people)
-        texts = [described(one, TRAINED, rng) for one in known for _ in range(run.short)]
-        some = round(run.batch * run.long)
-        texts += long_captions(people.rows(slice(some)), run.seed, rows[:some].tolist(), self.step, TRAINED)
-        owner = torch.cat((torch.arange(run.batch).repeat_interleave(run.short), torch.arange(some)))
-        return texts, owner, true_pairs(claims(people, known), texts)
-
-    def _embedded(self, texts: Sequence[Text]) -> Tensor:
+    def _embedded(self, tokens: Int[Tensor, "m context"]) -> Float[Tensor, "m dim"]:
         """Unit vectors of the texts; short and long ones apart, since padding costs as much as words."""
-        tokens = self.vocabulary([text.text for text in texts])
         short = self.run.batch * self.run.short
-        rng = torch.Generator().manual_seed((self.run.seed << 32) + (1 << 31) + self.step)
-        unheard = (
-            (torch.rand(tokens.shape, generator=rng) < UNHEARD) & (tokens > UNKNOWN) & (tokens < self.vocabulary.start)
-        )
-        unheard[:short] = False  # without "without" a short one would say the opposite
-        tokens = tokens.masked_fill(unheard, UNKNOWN).to(self.device)
-        parts = [part for part in (tokens[:short], tokens[short:]) if len(part)]
+        parts = [part.to(self.device) for part in (tokens[:short], tokens[short:]) if len(part)]
         return F.normalize(torch.cat([encode_texts(self.model, part) for part in parts]), dim=-1)
-
-
-def true_pairs(shown: Sequence[frozenset[str]], texts: Sequence[Text]) -> Bool[Tensor, "n m"]:
-    """Of which pictures (rows) each text (columns) is true: those that show all it says."""
-    return torch.tensor([[text.says <= all_shown for text in texts] for all_shown in shown])
 
 
 def contrastive_loss(
