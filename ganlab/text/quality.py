@@ -1,0 +1,107 @@
+"""How good an edit is: as far as a CLIP sees it, and on cartoon faces as far as a classifier of attributes reads it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganlab.data.faces import faces
+from ganlab.data.faces.visible import visible
+from ganlab.features.faces import FacesClassifier, in_batches
+from ganlab.metrics.editing import attribute_dependency, directional_similarity, flipped, moved_beside, spreads
+from ganlab.text.aims import Aim
+from ganlab.text.directions import Embedder
+
+UNREADABLE = ("freckles",)  # the classifier is hardly better there than a guess, as its card says
+FRESH = 200  # real faces that say how far apart two people are
+SEED = 1 << 31
+
+
+@dataclass(frozen=True)
+class EditQuality:
+    """Means over pictures. None: it cannot be said of this model or this text."""
+
+    pictures: int
+    similarity: float  # directional CLIP similarity, -1 to 1
+    identity: float | None = None  # change of features beside what was asked for; 1: as between two people
+    had: float | None = None  # part of the pictures that showed all that was asked for, before
+    reached: float | None = None  # and after
+    flipped: float | None = None  # part of the other attributes that are read as something else
+    dependency: float | None = None  # attribute dependency: change of the others in standard deviations
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+@torch.inference_mode()
+def edit_quality(
+    before: Float[Tensor, "n 3 h w"],
+    after: Float[Tensor, "n 3 h w"],
+    change: Float[Tensor, " d"],
+    clip: Embedder,
+    reader: FacesClassifier | None = None,
+    aims: Sequence[Aim] = (),
+) -> EditQuality:
+    """Of N pictures in [-1, 1] before and after an edit that follows a `change` of texts (`directions.text_change`).
+
+    `reader`: where the pictures are cartoon faces. `aims`: what the text asks for (`aims.aims_of`).
+    """
+    similarity = directional_similarity(clip.embed_images(before), clip.embed_images(after), change)
+    if reader is None:
+        return EditQuality(len(before), float(similarity.mean()))
+    seen, then = (torch.cat(in_batches(reader.features, images)) for images in (before, after))
+    read, now = reader.read(seen), reader.read(then)
+    asked, common = {aim.attribute for aim in aims}, _common(reader)
+    names = [head.name for head in reader.heads if head.options and head.name not in (*asked, *UNREADABLE)]
+    return EditQuality(
+        len(before),
+        float(similarity.mean()),
+        float(moved_beside(seen, then, _rows(reader, asked)).mean() / common.distance),
+        _share(aims, read),
+        _share(aims, now),
+        float(flipped(read, now, _shown(read, now, names), names).mean()),
+        float(attribute_dependency(read, now, common.spread, asked).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What is usual among real faces."""
+
+    distance: float  # of the features of two of them
+    spread: Mapping[str, float]  # of what is read
+
+
+@lru_cache(maxsize=2)
+@torch.inference_mode()
+def _common(reader: FacesClassifier) -> _Common:
+    images, _ = faces(SEED, range(FRESH), 64)
+    found = torch.cat(in_batches(reader.features, images))
+    read = reader.read(found)
+    names = [head.name for head in reader.heads if head.name not in UNREADABLE]
+    return _Common(float((found[::2] - found[1::2]).norm(dim=1).mean()), spreads(read, names))
+
+
+def _share(aims: Sequence[Aim], read: Mapping[str, Tensor]) -> float | None:
+    """The part of the pictures that show all that was asked for."""
+    return float(torch.stack([aim.reached(read) for aim in aims]).all(0).float().mean()) if aims else None
+
+
+def _shown(read: Mapping[str, Tensor], now: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+    """Whose pictures show each attribute, before and after."""
+    sides = [
+        visible({name: value.argmax(1) for name, value in side.items() if value.ndim == 2}) for side in (read, now)
+    ]
+    return {name: sides[0][name] & sides[1][name] for name in names}
+
+
+def _rows(reader: FacesClassifier, names: set[str]) -> Tensor:
+    """The directions of features that some attributes are read along, [k, d]."""
+    parts = reader.last.weight.detach().split([head.outputs for head in reader.heads])
+    chosen = [part for head, part in zip(reader.heads, parts) if head.name in names]
+    return torch.cat(chosen) if chosen else reader.last.weight.new_zeros(0, reader.last.in_features)
