@@ -17,6 +17,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
+from ganlab.files import sha256_of
 from ganlab.text.small import SHIPPED, ClipLayout, SmallFile, read_small, write_small
 from ganlab.text.words import Vocabulary
 
@@ -36,6 +37,7 @@ class Clip:
     ) -> None:
         self.name, self.network, self.vocabulary = name, network.eval().requires_grad_(False), vocabulary
         self.licence, self.about = "", dict[str, Any]()  # as its file says
+        self.sha256 = ""  # of the file of a small one, which may be trained again under the same name
         self._tokenize, size = tokenize, look["size"]
         self.resolution = int(size if isinstance(size, int) else size[0])  # pixels of a picture's side
         self._squash, self._filter = look["resize_mode"] == "squash", look["interpolation"]
@@ -201,7 +203,7 @@ def _of_small_file(name: str, path: Path, stamp: int, device: str) -> Clip:
     network.load_state_dict({key: file.tensors[key] for key in expected})
     network.to(memory_format=torch.channels_last)
     clip = small_clip(name, network.to(device), file.layout)
-    clip.licence, clip.about = file.licence, file.about
+    clip.licence, clip.about, clip.sha256 = file.licence, file.about, sha256_of(path)
     return clip
 
 

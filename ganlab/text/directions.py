@@ -4,6 +4,7 @@ What each channel of StyleSpace does to pictures, as CLIP sees it, is found once
 sentence becomes a direction by a product of matrices, at once.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SAMPLES = 2000  # of w, for the standard deviations
 SEED = 0
 LONGEST = 300  # characters of a text
 FORMAT = "ganlab channel effects 1"
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "effects"
 MOST_BYTES = 64_000_000
 TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "a portrait of {}", "a cartoon of {}", "an image of {}")
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on
@@ -53,7 +55,7 @@ class ChannelEffects:
     """What the channels of one model's styles do, as one CLIP sees it."""
 
     model: str  # sha256 of the model
-    clip: str  # name of the CLIP
+    clip: str  # the CLIP: its name, with the checksum of its file where it has one
     deviations: Tensor  # [channels] of each style
     effects: Tensor  # [channels, D], unit vectors; zero where a channel does nothing, or makes colours
 
@@ -89,7 +91,7 @@ def channel_effects(
             seen = clip.embed_images(engine.run(base, maps, store, start=i, offsets=offsets)).cpu()
             effects[channel] = F.normalize((seen[:pictures] - seen[pictures:]).mean(0), dim=0)
             done += 1
-    return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
+    return ChannelEffects(renderer.sha256, _named(clip), deviations, effects)
 
 
 @torch.no_grad()
@@ -139,6 +141,32 @@ def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: flo
     return kept / kept.abs().max() * effects.deviations
 
 
+def known_effects(renderer: Renderer, clip: Embedder) -> ChannelEffects | None:
+    """What is known of this model's channels: it came with ganlab, or `keep_effects` has kept it."""
+    kept = _kept(renderer, clip)
+    for path in (*sorted(SHIPPED.glob("*.safetensors")), *([kept] if kept.is_file() else [])):
+        with contextlib.suppress(InvalidInput):  # of another model; or damaged, and then it is made anew
+            return load_effects(path, renderer, clip)
+    return None
+
+
+def keep_effects(renderer: Renderer, clip: Embedder, found: ChannelEffects) -> None:
+    """Keeps them in the user's cache for the next time; where that cannot be written, nothing happens."""
+    with contextlib.suppress(OSError):
+        save_effects(_kept(renderer, clip), found)
+
+
+def _kept(renderer: Renderer, clip: Embedder) -> Path:
+    name = files.sha256(f"{renderer.sha256}/{_named(clip)}".encode())
+    return files.cache_folder("effects") / f"effects-{name[:24]}.safetensors"
+
+
+def _named(clip: Embedder) -> str:
+    """A CLIP's name, and of one that can be trained anew under the same name the checksum of its file."""
+    checksum = getattr(clip, "sha256", "")
+    return f"{clip.name}/{checksum}" if checksum else clip.name
+
+
 def save_effects(path: Path, found: ChannelEffects) -> None:
     """Writes them as safetensors, all or nothing."""
     header = {"format": FORMAT, "model": found.model, "clip": found.clip}
@@ -162,11 +190,11 @@ def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffec
     header = files.own_header(data)
     if header is None or header.get("format") != FORMAT:
         raise wrong
-    if (header.get("model"), header.get("clip")) != (renderer.sha256, clip.name):
+    if (header.get("model"), header.get("clip")) != (renderer.sha256, _named(clip)):
         raise InvalidInput("effects", f"{path.name[:60]} belongs to another model or another CLIP")
     width = len(clip.embed_texts(["face"])[0])
     if deviations.shape != (renderer.space.channels,) or effects.shape != (renderer.space.channels, width):
         raise wrong
     if not (deviations.isfinite().all() and effects.isfinite().all()):
         raise wrong
-    return ChannelEffects(renderer.sha256, clip.name, deviations, effects)
+    return ChannelEffects(renderer.sha256, _named(clip), deviations, effects)

@@ -17,6 +17,8 @@ from ganlab.text.directions import (
     SIGMAS,
     ChannelEffects,
     channel_effects,
+    keep_effects,
+    known_effects,
     load_effects,
     save_effects,
     text_change,
@@ -119,3 +121,23 @@ def test_it_can_be_stopped(renderer: Renderer) -> None:
             renderer, Colours(), pictures=1, tick=lambda done, of: bool(told.append((done, of))) or done < 3
         )
     assert told[-1][0] == 3 and told[-1][1] > 3
+
+
+def test_effects_are_found_again_where_they_were_kept(
+    renderer: Renderer, found: ChannelEffects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANLAB_CACHE", str(tmp_path))
+    clip = Colours()
+    assert known_effects(renderer, clip) is None
+    keep_effects(renderer, clip, found)
+    again = known_effects(renderer, clip)
+    assert again is not None
+    torch.testing.assert_close(again.effects, found.effects, rtol=1e-3, atol=1e-3)
+    newer = Colours()
+    newer.sha256 = "trained anew under the same name"  # type: ignore[attr-defined]
+    assert known_effects(renderer, newer) is None
+    (kept,) = tmp_path.glob("*")
+    kept.write_bytes(kept.read_bytes()[:-7])
+    assert known_effects(renderer, clip) is None  # damaged: it is made anew
+    monkeypatch.setenv("GANLAB_CACHE", str(kept / "no folder"))
+    keep_effects(renderer, clip, found)  # nowhere to keep it: nothing happens

@@ -1,0 +1,208 @@
+"""How well a text changes cartoon faces: 30 sentences, by a global direction, a mapper and an optimization.
+
+    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--beta 0.2]
+
+What is asked for, and what else changed, is read from the pictures by the classifier of faces, not by the CLIP that
+made the edit. A table for each way, a row for each strength, means over sentences: how many pictures show what was
+asked for (before and after), which part of the other attributes flipped, attribute dependency (Wu et al. 2021), change
+of the person (1: as between two people), directional CLIP similarity. Strengths mean something else in each way, so
+the last table compares them where they change equally much beside the aim: a tenth of the other attributes flipped.
+
+A sentence counts if the model can make what it asks for: at least one in a hundred of its pictures at psi 1 shows it.
+Mappers are trained for the first sentences that count, optimization runs on a few faces: both take too long for all.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ganlab import zoo
+from ganlab.features.faces import FacesClassifier, load_classifier
+from ganlab.recipe import Recipe, Source, pack_latent
+from ganlab.synthesis import Renderer, open_renderer
+from ganlab.text.aims import aims_of
+from ganlab.text.clip import load_clip
+from ganlab.text.directions import Embedder, channel_effects, known_effects, text_change, text_offsets
+from ganlab.text.mapper import MapperRun, mapped, train_mapper
+from ganlab.text.optimize import Optimization, optimized
+from ganlab.text.quality import EditQuality, edit_quality
+
+NEUTRAL = "a person"
+SENTENCES = (
+    "a smiling person", "a sad person", "a person with an open mouth", "a person with closed eyes",
+    "a person with glasses", "a person with sunglasses", "a person without glasses", "a person with a beard",
+    "a person with a mustache", "a person without a beard", "a person with red lipstick", "a person with gold earrings",
+    "a person with red hair", "a person with black hair", "a person with blond hair", "a person with white hair",
+    "a person with long hair", "a person with curly hair", "a person with spiky hair", "a bald person",
+    "a person with pigtails", "a person with bangs", "a person with a crown", "a person with a cap",
+    "a person without a hat", "a person wearing red clothes", "a person wearing blue clothes",
+    "a person in a striped shirt", "a person with a blue background", "a person with a pink background",
+)  # fmt: skip
+CAN = 0.01  # of a model's pictures that show it, so that it can make it
+PSI = 0.7
+ALPHAS = (1.0, 2.0, 3.0, 5.0, 8.0)
+TIMES = (0.5, 1.0, 1.5)  # a mapper's step
+PARTS = (0.3, 0.6, 1.0)  # of an optimization's way
+ALLOWED = 0.1  # of the other attributes flipped
+HEAD = (
+    "| strength | asked for: before | after | others flipped | dependency | person | similarity |\n" + "|---" * 7 + "|"
+)
+Found = dict[float, list[EditQuality]]  # by strength, one for each sentence
+
+
+class Bench:
+    """A model, faces of it, and what judges edits."""
+
+    def __init__(self, model: str, faces: int) -> None:
+        self.renderer: Renderer = open_renderer(zoo.path_of(model))
+        self.clip: Embedder = load_clip()
+        self.reader: FacesClassifier = load_classifier()
+        w = self.renderer.latents.sample(1000, torch.Generator().manual_seed(5))
+        mean = w.mean(0)
+        self.ws = self.spread(mean + PSI * (w[:faces] - mean))
+        self.before = self.pictures(self.ws)
+        read = self.reader(self.pictures(self.spread(w)))
+        shown = {text: torch.stack([aim.reached(read) for aim in aims_of(text)]).all(0) for text in SENTENCES}
+        self.sentences = [text for text in SENTENCES if float(shown[text].float().mean()) >= CAN]
+
+    def spread(self, w: Tensor) -> Tensor:
+        """One w for all layers."""
+        return w[:, None].expand(-1, self.renderer.engine.num_ws, -1)
+
+    def pictures(self, ws: Tensor, offsets: Tensor | None = None) -> Tensor:
+        """Pictures of latents [N, num_ws, w_dim]."""
+        parts = [slice(i, i + 25) for i in range(0, len(ws), 25)]
+        rows = [None if offsets is None else offsets.expand(len(ws), -1)[part] for part in parts]
+        return torch.cat([self.renderer.images(ws[part], offsets=row).clone() for part, row in zip(parts, rows)])
+
+    def judged(self, text: str, after: Tensor, before: Tensor | None = None) -> EditQuality:
+        """What an edit did."""
+        before = self.before if before is None else before
+        change = text_change(self.clip, NEUTRAL, text)
+        return edit_quality(before, after, change, self.clip, self.reader, aims_of(text))
+
+
+def by_direction(bench: Bench, beta: float) -> Found:
+    """Global directions of StyleSpace."""
+    effects = known_effects(bench.renderer, bench.clip) or channel_effects(bench.renderer, bench.clip)
+    found: Found = {alpha: [] for alpha in ALPHAS}
+    for text in bench.sentences:
+        offsets = text_offsets(effects, text_change(bench.clip, NEUTRAL, text), beta)
+        for alpha in ALPHAS:
+            found[alpha].append(bench.judged(text, bench.pictures(bench.ws, (alpha * offsets)[None])))
+    return found
+
+
+def by_mapper(bench: Bench, sentences: Sequence[str], steps: int) -> Found:
+    """A mapper for each of some sentences."""
+    found: Found = {strength: [] for strength in TIMES}
+    for text in sentences:
+        run = MapperRun(target=text, neutral=NEUTRAL, steps=steps)
+        *_, last = train_mapper(bench.renderer, bench.clip, run, bench.reader.features)
+        step = mapped(last.mapper, bench.ws)
+        for strength in TIMES:
+            found[strength].append(bench.judged(text, bench.pictures(bench.ws + strength * step)))
+    return found
+
+
+def by_optimization(bench: Bench, faces: int, steps: int) -> Found:
+    """An optimization for each sentence and each of some faces."""
+    found: Found = {part: [] for part in PARTS}
+    for text in bench.sentences:
+        how = Optimization(target=text, neutral=NEUTRAL, steps=steps)
+        ways = [_way(bench, row, how) for row in range(faces)]
+        before = torch.stack([way[0] for way in ways])
+        for k, part in enumerate(PARTS):
+            after = torch.stack([way[1 + k] for way in ways])
+            found[part].append(bench.judged(text, after, before))
+    return found
+
+
+def _way(bench: Bench, row: int, how: Optimization) -> list[Tensor]:
+    """The pictures of an optimization at its start and at `PARTS` of it."""
+    latent = pack_latent(bench.ws[row, :1].numpy())
+    recipe = Recipe(sources=(Source(latent=latent),), psi=1)
+    images = {moment.step: moment.image for moment in optimized(bench.renderer, bench.clip, recipe, how)}
+    return [images[round(part * how.steps)] for part in (0.0, *PARTS)]
+
+
+def rows(found: Found) -> Iterator[str]:
+    """A row for each strength: means over sentences."""
+    for strength, each in found.items():
+        names = ("had", "reached", "flipped", "dependency", "identity", "similarity")
+        had, reached, flips, others, person, similarity = (mean([getattr(q, name) for q in each]) for name in names)
+        yield (
+            f"| {strength:g} | {100 * had:.0f} % | {100 * reached:.0f} % | {100 * flips:.1f} % | {others:.2f} "
+            f"| {person:.2f} | {similarity:.2f} |"
+        )
+
+
+def equal(found: Found) -> tuple[float, float]:
+    """(success where `ALLOWED` of the other attributes are flipped, on the line between strengths; sentences whose best
+    strength within that reaches 80 % of the pictures, as a part)."""
+    flips = [0.0, *(mean([q.flipped for q in each]) for each in found.values())]
+    reach = [mean([q.had for q in next(iter(found.values()))]), *(mean([q.reached for q in e]) for e in found.values())]
+    at = next((k for k in range(1, len(flips)) if flips[k] > ALLOWED), len(flips) - 1)
+    span = flips[at] - flips[at - 1]
+    t = min(1.0, (ALLOWED - flips[at - 1]) / span) if span > 0 else 1.0
+    best = [
+        max([q.reached or 0 for q in tried if (q.flipped or 0) <= ALLOWED], default=0.0)
+        for tried in zip(*found.values())
+    ]
+    return reach[at - 1] + t * (reach[at] - reach[at - 1]), mean([float(value >= 0.8) for value in best])
+
+
+def mean(values: Sequence[float | None]) -> float:
+    """Of what could be said."""
+    known = [value for value in values if value is not None]
+    return sum(known) / max(1, len(known))
+
+
+def told(title: str, make: Callable[[], Found], bench: Bench, summary: dict[str, tuple[float, float]]) -> None:
+    """Measures one way and prints its table, and how each sentence fares at its best."""
+    begun = time.perf_counter()
+    found = make()
+    count = len(next(iter(found.values())))
+    print(f"\n## {title} ({count} sentences, {time.perf_counter() - begun:.0f} s)\n\n{HEAD}")
+    print("\n".join(rows(found)))
+    for text, tried in zip(bench.sentences, zip(*found.values())):
+        q = max(tried, key=_worth)
+        before, after, others = (100 * (value or 0) for value in (q.had, q.reached, q.flipped))
+        print(f"    {text:36} {before:3.0f} -> {after:3.0f} %, others {others:4.1f} %")
+    summary[title] = equal(found)
+
+
+def _worth(q: EditQuality) -> float:
+    """Success, less what is flipped beyond what is allowed: the strength a visitor would choose."""
+    return (q.reached or 0) - 2 * max(0.0, (q.flipped or 0) - ALLOWED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="faces64")
+    parser.add_argument("--faces", type=int, default=100)
+    parser.add_argument("--beta", type=float, default=0.2)
+    parser.add_argument("--mapped", type=int, default=6, help="sentences that a mapper is trained for")
+    parser.add_argument("--mapper-steps", type=int, default=200)
+    parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")
+    parser.add_argument("--steps", type=int, default=100, help="of an optimization")
+    given = parser.parse_args()
+    bench, summary = Bench(given.model, given.faces), dict[str, tuple[float, float]]()
+    without = [text for text in SENTENCES if text not in bench.sentences]
+    print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
+    told("Global directions", lambda: by_direction(bench, given.beta), bench, summary)
+    if given.optimized:
+        told("Optimization", lambda: by_optimization(bench, given.optimized, given.steps), bench, summary)
+    if given.mapped:
+        some = bench.sentences[: given.mapped]
+        told("Mapper", lambda: by_mapper(bench, some, given.mapper_steps), bench, summary)
+    print("\n| way | success at 10 % of others flipped | sentences that reach 80 % within that |\n|---|---|---|")
+    for title, (success, good) in summary.items():
+        print(f"| {title} | {100 * success:.0f} % | {100 * good:.0f} % |")
+
+
+if __name__ == "__main__":
+    main()
