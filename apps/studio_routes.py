@@ -24,6 +24,7 @@ from ganlab.render.pictures import recipe_in
 from ganlab.serving.asking import Viewer, sentence
 from ganlab.serving.models import Catalogue, Model, Painter, folder_from_environment, open_model
 from ganlab.serving.studio import UNKNOWN, Studio
+from ganlab.serving.studio_invert import photo_of
 
 LONGEST = 8 << 20  # characters of a message: a grid of recipes with uploaded latents
 SHORT = 64 << 10  # those that are parsed at once, without a thread
@@ -31,7 +32,7 @@ MOST_WAITING = 128 << 20  # bytes that may wait for a slow browser before it is 
 MOST_FILE = 20 << 20  # bytes of a picture or of latents
 MOST_MODEL = 1 << 30
 UPLOAD = "/ganlab/studio/upload"
-KINDS = ("latent", "picture", "model")
+KINDS = ("latent", "picture", "photo", "model")
 MOST_ASKING = 128  # requests without WebSocket that may wait at a time
 PATIENCE = 120.0  # seconds that a request without WebSocket waits for its answer
 
@@ -121,6 +122,8 @@ class StudioServer:
     def _take(self, kind: str, path: Path, name: str) -> dict[str, Any]:
         if kind == "latent" and not (name.lower().endswith(".pt") and self._is_model(path)):
             return {"latents": read_latents(path)}
+        if kind == "photo":
+            return {"photo": photo_of(path)}
         if kind == "picture":
             return {"recipe": Recipe.from_json(recipe_in(path.read_bytes())).to_dict(full=True)}
         return {"model": self.studio.catalogue.add(path, name), "models": self.studio.catalogue.menu()}

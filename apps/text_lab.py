@@ -11,7 +11,18 @@ PAGE = studio.Page(
     "text",
     "Change one thing and keep the rest: add a direction, or say it in words, and drag its strength.",
     "TextPanel",
-    ("edit_stack.js", "direction_list.js", "text_prompt.js", "text_panel.js"),
+    (
+        "charts.js",
+        "edit_stack.js",
+        "direction_list.js",
+        "text_live.js",
+        "text_prompt.js",
+        "text_optimize.js",
+        "text_mapper.js",
+        "text_methods.js",
+        "invert_panel.js",
+        "text_panel.js",
+    ),
     "Turn a smile up, make the hair longer, or say in words what should change; stack edits, and try them on others.",
 )
 

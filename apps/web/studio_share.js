@@ -110,6 +110,7 @@ class StudioFiles {
       const answer = await fetch(url, { method: "POST", body: file });
       const told = await answer.json();
       this.studio.toast("", "notice", true);
+      if (told.error && kind === "picture" && this.unread) return await this.unread(file); // a lab that has a use for it
       if (told.error) return this.studio.toast(told.error, "error");
       if (told.recipe) return await this.use({ recipe: told.recipe });
       if (told.model) return await this.studio.openModel(told.model);

@@ -8,11 +8,12 @@ class TextPanel {
   constructor(studio, side, bench) {
     this.studio = studio;
     this.stack = new EditStack(studio, () => this.settled(studio.store.recipe));
-    this.text = new TextPrompt(studio, this.stack);
+    this.text = new TextMethods(studio, this.stack);
     this.list = new DirectionList(studio, this.stack);
     this.keys = { m: ["all edits on or off", () => this.stack.muteAll()] };
     this.first = anySeed();
-    side.append(this.stack.root, this.text.root);
+    this.invert = new InvertPanel(studio);
+    side.append(this.stack.root, this.text.root, this.invert.root);
     this.walked = make("small");
     const strip = this.section("One edit, from end to end", this.walked);
     this.strip = new Tiles(studio, strip.appendChild(make("div")), STEPS.length);
@@ -38,6 +39,7 @@ class TextPanel {
   facts(facts) {
     this.list.facts(facts);
     this.text.facts();
+    this.invert.facts(facts);
     this.ask(facts);
   }
 
@@ -73,7 +75,7 @@ class TextPanel {
   settled(recipe) {
     const { at } = this.stack;
     const edit = recipe.edits[at];
-    if (!edit) return;
+    if (!edit || this.text.methods.mapper.follow(recipe)) return;
     this.walked.textContent = edit.name;
     const along = this.strengths(edit);
     const walk = along.map((strength) => ({ recipe: { ...recipe, edits: recipe.edits.with(at, { ...edit, strength, muted: false }) }, label: String(strength).replace("-", "−"), title: `strength ${strength}` }));
@@ -83,14 +85,19 @@ class TextPanel {
   }
 
   /** Other pictures in rows, each row without the edits and under it with them. */
-  others(recipe) {
+  async others(recipe) {
     const { facts, store } = this.studio;
     const classes = (i) => (facts.c_dim ? [{ index: i % facts.c_dim, share: 1 }] : []);
     const sources = Array.from({ length: OTHERS }, (_, i) => store.source({ seed: (this.first + i) % this.studio.schema.seeds, classes: classes(i) }));
+    const bare = sources.map((source) => ({ ...recipe, space: "w", sources: [source], mixes: [], edits: [] }));
+    const edits = await this.text.methods.mapper.each(recipe, bare).catch(() => bare.map(() => recipe.edits));
+    if (store.recipe !== recipe || facts !== this.studio.facts) return;
+    const item = (one, source, kind) => ({ recipe: one, source, kind, title: `seed ${source.seed}, ${kind === "with" ? "with" : "without"} the edits` });
     const items = [];
-    for (let row = 0; row < OTHERS; row += ACROSS)
-      for (const edits of [[], recipe.edits])
-        for (const source of sources.slice(row, row + ACROSS)) items.push({ recipe: { ...recipe, space: "w", sources: [source], mixes: [], edits }, source, kind: edits.length ? "with" : "bare", title: `seed ${source.seed}, ${edits.length ? "with" : "without"} the edits` });
+    for (let row = 0; row < OTHERS; row += ACROSS) {
+      const places = sources.map((_, i) => i).slice(row, row + ACROSS);
+      items.push(...places.map((i) => item(bare[i], sources[i], "bare")), ...places.map((i) => item({ ...bare[i], edits: edits[i] }, sources[i], "with")));
+    }
     this.grid.fill(items, 96, (i) => store.edit((r) => Object.assign(r, { space: "w", sources: [items[i].source], mixes: [] })));
   }
 }

@@ -5,10 +5,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar, cast
 
+from ganlab import files
 from ganlab.config import InvalidInput
 from ganlab.serving.models import Painter, Tick
 
 MOST_HELD = 24  # lists of directions
+MOST_MAPPERS = 12  # of all visitors; each is some MB
 MOST_EFFECTS = 3  # models whose channels are known: each is some MB
 SEED = 0  # all visitors get the same directions
 COUNT = 16  # axes of PCA and of SeFa
@@ -68,6 +70,7 @@ class Editing:
         self.texts, self._reader = texts, reader
         self._directions = Held(MOST_HELD)
         self._effects = Held(MOST_EFFECTS)
+        self._mappers = Held(MOST_MAPPERS)
 
     def offers(self, painter: Painter) -> dict[str, str]:
         """For each kind of direction and for text, "" or the sentence that says why this model has none."""
@@ -133,10 +136,28 @@ class Editing:
         effects = self._effects.find((_key(painter), clip.name))
         if effects is None:
             raise InvalidInput("text", "needs to know the model's channels first: press “Learn this model”")
-        for field, words in (("neutral", neutral), ("target", target)):
-            _check_words(clip, field, words)
+        check_words(clip, neutral=neutral, target=target)
         offsets = text_offsets(effects, text_change(clip, neutral, target), beta)
         return s_direction(target.strip()[:120], offsets, "text")
+
+    def take_mapper(self, painter: Painter, data: bytes) -> tuple[str, Any]:
+        """Holds the mapper in a file's bytes: (its name here, the mapper); `InvalidInput` where there is none."""
+        from ganlab.text.mapper import read_mapper
+
+        name = files.sha256(data)[:16]
+        return name, self._mappers.get((_key(painter), name), lambda: read_mapper(data, cast(Any, painter)))
+
+    def mapper(self, painter: Painter, name: Any) -> Any:
+        """The mapper of this model with this name, or `InvalidInput`."""
+        found = self._mappers.find((_key(painter), name)) if isinstance(name, str) else None
+        if found is None:
+            raise InvalidInput("mapper", "it is no longer on this server: train it again, or open its file")
+        return found
+
+    def identity(self, painter: Painter, clip: Any) -> Callable[[Any], Any]:
+        """What tells whether two pictures show the same: the faces' classifier where it can, else the CLIP."""
+        features = getattr(self._reader(), "features", None) if makes_faces(painter) else None
+        return cast(Callable[[Any], Any], features or clip.embed_images)
 
 
 class Held:
@@ -187,14 +208,14 @@ def _key(painter: Painter) -> tuple[str, str]:
     return facts["name"], facts["sha256"]
 
 
-def _check_words(clip: Any, field: str, text: str) -> None:
-    """`InvalidInput` for a text of which a CLIP with a list of words knows none."""
+def check_words(clip: Any, **texts: str) -> None:
+    """`InvalidInput`, named as the text is, for one of which a CLIP with a list of words knows none."""
     from ganlab.text.words import words_of
 
     vocabulary = getattr(clip, "vocabulary", None)
-    if vocabulary is None or not text.strip():
-        return
-    if not any(word in vocabulary.numbers for word in words_of(text)):
+    for field, text in texts.items():
+        if vocabulary is None or not text.strip() or any(word in vocabulary.numbers for word in words_of(text)):
+            continue
         hint = " ".join(vocabulary.hint(text).split("?")[:1])
         more = f" ({hint.rstrip('.')})" if 0 < len(hint) < 120 else ""
         raise InvalidInput(field, f"holds no word that this model knows{more}; it reads English about portraits")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.config import Config, InvalidInput, knob
@@ -65,7 +66,7 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
     scale = torch.ones(()) if how.space == "w" else style_deviations(renderer)
-    aim = text_change(clip, how.neutral, how.target) if how.aim == "change" else whole_text(clip, how.target)
+    aim = text_aim(clip, how.neutral, how.target, how.aim)
     mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
         moved = delta * mask * scale
@@ -75,10 +76,15 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
         away, l2 = 1 - (seen @ aim.to(seen.device)).sum(), how.l2 * (delta * mask).square().sum()
         yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), moved[0].detach().cpu())
         if step < how.steps:
-            optimizer.param_groups[0]["lr"] = how.lr * _pace(step / how.steps)
+            optimizer.param_groups[0]["lr"] = how.lr * pace(step / how.steps)
             optimizer.zero_grad()
             (away + l2).backward()
             optimizer.step()
+
+
+def text_aim(clip: Embedder, neutral: str, target: str, aim: str) -> Float[Tensor, " d"]:
+    """The unit vector that pictures are moved to lie along, for an aim of `AIMS`."""
+    return text_change(clip, neutral, target) if aim == "change" else whole_text(clip, target)
 
 
 def edit_of(moment: Moment, name: str, strength: float = 1.0) -> Edit:
@@ -88,7 +94,7 @@ def edit_of(moment: Moment, name: str, strength: float = 1.0) -> Edit:
     return as_edit(made, strength)
 
 
-def _pace(t: float) -> float:
+def pace(t: float) -> float:
     """The learning rate's part at t of the way: it rises, stays, and falls like a cosine (Karras et al. 2020, D)."""
     down = min(1.0, (1 - t) / RAMP_DOWN)
     return (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, (t + 1e-3) / RAMP_UP)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ganlab.data.faces import faces
@@ -26,7 +26,7 @@ class EditQuality:
     """Means over pictures. None: it cannot be said of this model or this text."""
 
     pictures: int
-    similarity: float  # directional CLIP similarity, -1 to 1
+    similarity: float | None  # directional CLIP similarity, -1 to 1
     identity: float | None = None  # change of features beside what was asked for; 1: as between two people
     had: float | None = None  # part of the pictures that showed all that was asked for, before
     reached: float | None = None  # and after
@@ -40,28 +40,33 @@ class EditQuality:
 
 @torch.inference_mode()
 def edit_quality(
-    before: Float[Tensor, "n 3 h w"],
-    after: Float[Tensor, "n 3 h w"],
-    change: Float[Tensor, " d"],
+    before: Shaped[Tensor, "n 3 h w"],
+    after: Shaped[Tensor, "n 3 h w"],
+    change: Float[Tensor, " d"] | None,
     clip: Embedder,
     reader: FacesClassifier | None = None,
     aims: Sequence[Aim] = (),
 ) -> EditQuality:
-    """Of N pictures in [-1, 1] before and after an edit that follows a `change` of texts (`directions.text_change`).
+    """Of N pictures before and after an edit that follows a `change` of texts (`directions.text_change`).
 
-    `reader`: where the pictures are cartoon faces. `aims`: what the text asks for (`aims.aims_of`).
+    Pictures are floats in [-1, 1] or uint8. `change` None: no text says what the edit is to do.
+
+    `reader`: where they are cartoon faces. `aims`: what the text asks for (`aims.aims_of`).
     """
-    similarity = directional_similarity(clip.embed_images(before), clip.embed_images(after), change)
+    similarity = None
+    if change is not None:
+        seen = clip.embed_images(before), clip.embed_images(after)
+        similarity = float(directional_similarity(*seen, change).mean())
     if reader is None:
-        return EditQuality(len(before), float(similarity.mean()))
-    seen, then = (torch.cat(in_batches(reader.features, images)) for images in (before, after))
-    read, now = reader.read(seen), reader.read(then)
+        return EditQuality(len(before), similarity)
+    was, then = (torch.cat(in_batches(reader.features, images)) for images in (before, after))
+    read, now = reader.read(was), reader.read(then)
     asked, common = {aim.attribute for aim in aims}, _common(reader)
     names = [head.name for head in reader.heads if head.options and head.name not in (*asked, *UNREADABLE)]
     return EditQuality(
         len(before),
-        float(similarity.mean()),
-        float(moved_beside(seen, then, _rows(reader, asked)).mean() / common.distance),
+        similarity,
+        float(moved_beside(was, then, _rows(reader, asked)).mean() / common.distance),
         _share(aims, read),
         _share(aims, now),
         float(flipped(read, now, _shown(read, now, names), names).mean()),
