@@ -21,6 +21,7 @@ PAGE = studio.Page(
         "text_mapper.js",
         "text_methods.js",
         "invert_panel.js",
+        "edit_quality.js",
         "text_panel.js",
     ),
     "Turn a smile up, make the hair longer, or say in words what should change; stack edits, and try them on others.",

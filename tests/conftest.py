@@ -1,7 +1,9 @@
-"""What every test gets: shapes and types checked as ganlab runs, one torch thread, no connection to another machine."""
+"""What every test gets: shapes and types checked as ganlab runs, one torch thread, no connection to another machine,
+a cache of its own."""
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,8 @@ import tests.typecheck  # noqa: F401  (the hook names it)
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+CACHE = tempfile.TemporaryDirectory(prefix="ganlab-tests-")
+os.environ["GANLAB_CACHE"] = CACHE.name  # whoever runs the tests keeps their own as it is
 install_import_hook("ganlab", "tests.typecheck.check")  # must come before the first import of ganlab
 
 import pytest  # noqa: E402
@@ -30,6 +34,12 @@ def _is_local(address: Any) -> bool:
         return True
     host = str(address[0])
     return host in LOOPBACK or host.startswith(("127.", "::ffff:127."))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test keeps, another does not find."""
+    monkeypatch.setenv("GANLAB_CACHE", str(tmp_path_factory.getbasetemp() / f"cache-{os.urandom(6).hex()}"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,6 @@
 // How good an edit is: figures of the pictures on show, with it and without, and which layers it moves.
 
+/** As people read parts. */
 const PERCENT = (value) => `${Math.round(100 * value)} %`;
 const FIGURES = [
   ["asked", (q) => (q.reached === null ? null : `${PERCENT(q.had)} → ${PERCENT(q.reached)}`), "what was asked for", "Part of the pictures that show it, before and after, as a classifier of faces reads them"],
@@ -59,7 +60,7 @@ class EditQuality {
     const column = make("div");
     column.append(bar);
     out.title = channels === null ? `${name}: ${PERCENT(part)} of the most that a layer moves` : `${name}: ${channels} channel${channels === 1 ? "" : "s"}, ${PERCENT(part)} of the most that a layer moves`;
-    out.append(column, make("span", "", name.replace(/[^\d.]/g, "").replace(/^\./, "") || name));
+    out.append(column, make("span", "", name.split(/[x×]/)[0]));
     return out;
   }
 }

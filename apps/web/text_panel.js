@@ -24,6 +24,8 @@ class TextPanel {
     const grid = this.section("The same edits on others", make("small", "", "above without, below with"));
     grid.firstChild.append(others);
     this.grid = new Tiles(studio, grid.appendChild(make("div")), ACROSS);
+    this.quality = new EditQuality(studio);
+    grid.append(this.quality.root);
     this.tried = [strip, grid];
     bench.append(this.list.root, strip, grid);
   }
@@ -98,6 +100,7 @@ class TextPanel {
       const places = sources.map((_, i) => i).slice(row, row + ACROSS);
       items.push(...places.map((i) => item(bare[i], sources[i], "bare")), ...places.map((i) => item({ ...bare[i], edits: edits[i] }, sources[i], "with")));
     }
+    this.quality.want(items.filter((one) => one.kind === "with").map((one) => one.recipe), this.stack.at, this.text.words.neutral);
     this.grid.fill(items, 96, (i) => store.edit((r) => Object.assign(r, { space: "w", sources: [items[i].source], mixes: [] })));
   }
 }

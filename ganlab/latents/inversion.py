@@ -130,7 +130,7 @@ def inverted(
             best = Moment(step, *now, _copied(ws[0]), kept, _copied(made[0]), target.error(made[0]))
         yield replace(best, step=step, perceptual=now.perceptual, pixel=now.pixel, noise=now.noise)
         if step < how.steps:
-            optimizer.param_groups[0]["lr"] = how.lr * _pace(step / how.steps)
+            optimizer.param_groups[0]["lr"] = how.lr * pace(step / how.steps)
             optimizer.zero_grad()
             (loss + structure + how.near * away.square().mean()).backward()
             optimizer.step()
@@ -311,7 +311,7 @@ def _unit(features: Tensor) -> Tensor:
     return features * (features.square().sum(1, keepdim=True) + 1e-10).rsqrt()
 
 
-def _pace(t: float) -> float:
+def pace(t: float) -> float:
     """The learning rate's part at t of the way: it rises, stays, and falls like a cosine."""
     down = min(1.0, (1 - t) / RAMP_DOWN)
     return (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, (t + 1e-3) / RAMP_UP)

@@ -105,11 +105,21 @@ class Editing:
             raise InvalidInput("model", f"has no attributes: {NO_FACES}")
         if not tick(0, 1):
             raise Cancelled
+        if kind == "boundary":
+            return attribute_directions(renderer, self.reader(), rng, PICTURES, tick=tick)
         if kind == "pca":
-            return pca_directions(renderer, rng, COUNT, SAMPLES)
-        if kind == "sefa":
-            return sefa_directions(renderer, rng, COUNT, layers, SAMPLES)
-        return attribute_directions(renderer, self._reader(), rng, PICTURES, tick=tick)
+            found = pca_directions(renderer, rng, COUNT, SAMPLES)
+        else:
+            found = sefa_directions(renderer, rng, COUNT, layers, SAMPLES)
+        return self._named(painter, found, tick)
+
+    def _named(self, painter: Painter, directions: list[Any], tick: Tick) -> list[Any]:
+        """With the captions that fit, where there is a CLIP that knows such pictures: names are an extra."""
+        from ganlab.text.naming import face_captions, name_directions
+
+        if self.texts.missing() or not makes_faces(painter):
+            return directions
+        return name_directions(cast(Any, painter), self.clip(), directions, face_captions(), tick)
 
     def clip(self) -> Any:
         """The CLIP, or `InvalidInput` where there is none."""
@@ -118,15 +128,29 @@ class Editing:
             raise InvalidInput("text", missing)
         return self.texts.load()
 
-    def ready(self, painter: Painter) -> bool:
+    def reader(self) -> Any:
+        """What reads the attributes of cartoon faces."""
+        return self._reader()
+
+    def ready(self, painter: Painter, clip: Any) -> bool:
         """Whether the model's channels are known, so that a text becomes a direction at once."""
-        return any(key[0] == _key(painter) for key, _ in self._effects.items())
+        from ganlab.text.directions import known_effects
+
+        key = _key(painter), clip.name
+        if self._effects.find(key) is None and not painter.facts()["no_style_space"]:
+            found = known_effects(cast(Any, painter), clip)
+            if found is not None:
+                self._effects.get(key, lambda: found)
+        return self._effects.find(key) is not None
 
     def learn(self, painter: Painter, clip: Any, tick: Tick) -> None:
-        """Finds out what each channel of the model's styles does to pictures, if that is not known."""
-        from ganlab.text.directions import channel_effects
+        """Finds out what each channel of the model's styles does to pictures, if that is not known, and keeps it."""
+        from ganlab.text.directions import channel_effects, keep_effects
 
-        self._effects.get((_key(painter), clip.name), lambda: channel_effects(cast(Any, painter), clip, tick=tick))
+        if not self.ready(painter, clip):
+            found = channel_effects(cast(Any, painter), clip, tick=tick)
+            keep_effects(cast(Any, painter), clip, found)
+            self._effects.get((_key(painter), clip.name), lambda: found)
 
     def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float) -> Any:
         """The direction from one text to another; `InvalidInput` where the channels are not known yet."""
@@ -156,7 +180,7 @@ class Editing:
 
     def identity(self, painter: Painter, clip: Any) -> Callable[[Any], Any]:
         """What tells whether two pictures show the same: the faces' classifier where it can, else the CLIP."""
-        features = getattr(self._reader(), "features", None) if makes_faces(painter) else None
+        features = getattr(self.reader(), "features", None) if makes_faces(painter) else None
         return cast(Callable[[Any], Any], features or clip.embed_images)
 
 

@@ -19,12 +19,13 @@ from ganlab.serving.painting import Wanted
 from ganlab.serving.studio_edits import EDIT_JOBS
 from ganlab.serving.studio_invert import INVERT_JOBS
 from ganlab.serving.studio_jobs import JOBS as PICTURE_JOBS
+from ganlab.serving.studio_quality import QUALITY_JOBS
 from ganlab.serving.studio_text import TEXT_JOBS
 
 MOST_JOBS = 6  # that one visitor may have under way
 MOST_THREADS = 48  # jobs of all visitors; they mostly wait, what paints is one thread per model
 MOST_FILMS = 3  # films and downloads of all visitors at a time: a GIF's frames are in memory together
-JOBS = {**PICTURE_JOBS, **EDIT_JOBS, **TEXT_JOBS, **INVERT_JOBS}
+JOBS = {**PICTURE_JOBS, **EDIT_JOBS, **TEXT_JOBS, **INVERT_JOBS, **QUALITY_JOBS}
 UNKNOWN = "This message was not understood."
 
 

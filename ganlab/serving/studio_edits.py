@@ -15,11 +15,12 @@ Event = threading.Event
 def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     """What can be done with the model at hand, and what is there already."""
     editing = studio.editing
+    clip = None if editing.texts.missing() else editing.clip()  # here: the model's thread is not to wait for it
 
     def work(painter: Painter) -> dict[str, Any]:
         return {
             "offers": editing.offers(painter),
-            "ready": editing.ready(painter),
+            "ready": clip is not None and editing.ready(painter, clip),
             "directions": [one.to_dict(full=True) for one in editing.held(painter)],
             "suggestions": list(SUGGESTIONS) if makes_faces(painter) else [],
         }

@@ -61,6 +61,7 @@ def moved(painter: Painter, edit: Edit) -> list[dict[str, Any]]:
         at = [row if len(rows) > 1 else 0 for row in range(facts["num_ws"])]
         sizes = [float((rows[i] ** 2).sum()) ** 0.5 for i in at]
         sizes = [size if edit.layers is None or row in edit.layers else 0.0 for row, size in enumerate(sizes)]
+        parts: list[tuple[str, float, int | None]]
         parts = [(str(row["name"]), size, None) for row, size in zip(facts["rows"], sizes)]
     else:
         channels, values = unpack_channels(edit.direction)
@@ -81,13 +82,13 @@ def _unmuted(recipe: Recipe, at: int) -> tuple[Edit, ...]:
 
 
 def _tensor(pictures: list[Any]) -> Any:
-    """Pictures as CLIPs and classifiers take them, uint8 [N, 3, H, W]."""
+    """Pictures as CLIPs and classifiers take them, in [-1, 1], [N, 3, H, W]."""
     import numpy as np
     import torch
 
     images = np.stack([picture.image for picture in pictures])
     images = images[..., None] if images.ndim == 3 else images
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).expand(-1, 3, -1, -1)
+    return (torch.from_numpy(images.transpose(0, 3, 1, 2)) / 127.5 - 1).expand(-1, 3, -1, -1)
 
 
 QUALITY_JOBS: dict[str, Job] = {"quality": _quality}

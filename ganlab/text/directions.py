@@ -26,7 +26,7 @@ from ganlab.synthesis import Cancelled, Renderer
 from ganlab.synthesis.store import Store
 
 SIGMAS = 5.0  # a channel is moved by so many of its standard deviations, either way (sec. 6.1)
-PICTURES = 16  # that each channel is tried on; the paper takes 100 of a model with ten times as many channels
+PICTURES = 8  # that each channel is tried on; the paper takes 100 of a model with ten times as many channels
 SAMPLES = 2000  # of w, for the standard deviations
 SEED = 0
 LONGEST = 300  # characters of a text

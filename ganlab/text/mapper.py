@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from ganlab import files
 from ganlab.config import Config, InvalidInput, knob
 from ganlab.latents.directions import as_edit, w_direction
+from ganlab.latents.inversion import pace
 from ganlab.nn.style import FullyConnectedLayer, normalize_2nd_moment
 from ganlab.recipe import SEEDS, Edit, Recipe
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import LONGEST, Embedder
-from ganlab.text.optimize import AIMS, pace, text_aim
+from ganlab.text.optimize import AIMS, text_aim
 
 GROUPS = ("coarse", "middle", "fine")  # each has a network of its own
 DEPTH = 4  # layers of each
@@ -38,6 +39,7 @@ SHEETS = 20  # of a run
 LONGEST_NAME = 120
 FORMAT = "ganlab mapper 1"
 MOST_BYTES = 32_000_000  # of a file; that of a model 512 wide has 6 MB
+WHOLE = ("deviation", "mean")  # tensors that a file holds in full precision
 See = Callable[[Tensor], Tensor]  # [N, 3, H, W] in [-1, 1] to vectors [N, D]
 
 
@@ -75,6 +77,7 @@ class Mapper(nn.Module):
     """
 
     deviation: Tensor  # [], one standard deviation of w, the unit of its steps
+    mean: Tensor  # [w_dim], of w: what all pictures share would drown what they differ in
 
     def __init__(self, w_dim: int, num_ws: int, run: MapperRun, model: str = "", clip: str = "") -> None:
         super().__init__()
@@ -85,12 +88,13 @@ class Mapper(nn.Module):
             torch.manual_seed(run.seed)
             self.nets = nn.ModuleDict({name: _network(w_dim) for name in self.rows})
         self.register_buffer("deviation", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(w_dim))
 
     def forward(self, ws: Float[Tensor, "n num_ws w_dim"]) -> Float[Tensor, "n num_ws w_dim"]:
         """The step of each picture; zero in rows of other groups."""
         step = torch.zeros_like(ws)
         for name, rows in self.rows.items():
-            part = normalize_2nd_moment(ws[:, rows].reshape(-1, self.w_dim))
+            part = normalize_2nd_moment((ws[:, rows] - self.mean).reshape(-1, self.w_dim))
             step[:, rows] = self.nets[name](part).view(len(ws), len(rows), self.w_dim) * self.deviation
         return step
 
@@ -126,7 +130,9 @@ def train_mapper(
     aim, device = text_aim(clip, run.neutral, run.target, run.aim), renderer.engine.device
     mapper = Mapper(renderer.G.w_dim, renderer.engine.num_ws, run, renderer.sha256, clip.name)
     draw = torch.Generator().manual_seed(run.seed)
-    mapper.deviation.copy_(renderer.latents.sample(SAMPLES, draw).std(0).square().mean().sqrt())
+    w = renderer.latents.sample(SAMPLES, draw)
+    mapper.deviation.copy_(w.std(0).square().mean().sqrt())
+    mapper.mean.copy_(w.mean(0))
     shown = _samples(renderer, SHOWN, draw)
     mapper.to(device)
     optimizer = torch.optim.Adam(mapper.parameters(), lr=run.lr, betas=(0.9, 0.999))
@@ -178,7 +184,7 @@ def mapper_file(mapper: Mapper) -> bytes:
         "run": mapper.run.to_dict(full=True),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in mapper.state_dict().items()}
-    halves = {name: value if name == "deviation" else value.half() for name, value in tensors.items()}
+    halves = {name: value if name in WHOLE else value.half() for name, value in tensors.items()}
     return save_tensors(halves, metadata={"ganlab": json.dumps(header)})
 
 
@@ -217,7 +223,7 @@ def read_mapper(data: bytes, renderer: Renderer) -> Mapper:
     if tensors.keys() != expected.keys():
         raise wrong
     for name, wanted in expected.items():
-        kind = wanted.dtype if name == "deviation" else torch.float16
+        kind = wanted.dtype if name in WHOLE else torch.float16
         found = tensors[name]
         if found.shape != wanted.shape or found.dtype != kind or not found.isfinite().all():
             raise wrong

@@ -3,7 +3,6 @@
 It takes the longest of the three ways, needs nothing made beforehand, and finds what no single direction holds.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,11 +12,11 @@ from torch import Tensor
 
 from ganlab.config import Config, InvalidInput, knob
 from ganlab.latents.directions import as_edit, s_direction, w_direction
+from ganlab.latents.inversion import pace
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import LONGEST, Embedder, style_deviations, text_change, whole_text
 
-RAMP_UP, RAMP_DOWN = 0.05, 0.25  # of the steps, as in the projector of StyleGAN2
 SPACES = ("w", "s")
 AIMS = ("text", "change")
 
@@ -92,12 +91,6 @@ def edit_of(moment: Moment, name: str, strength: float = 1.0) -> Edit:
     way = moment.moved
     made = w_direction(name[:120], way, "text") if way.ndim == 2 else s_direction(name[:120], way, "text")
     return as_edit(made, strength)
-
-
-def pace(t: float) -> float:
-    """The learning rate's part at t of the way: it rises, stays, and falls like a cosine (Karras et al. 2020, D)."""
-    down = min(1.0, (1 - t) / RAMP_DOWN)
-    return (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, (t + 1e-3) / RAMP_UP)
 
 
 def _mask(renderer: Renderer, how: Optimization) -> Tensor:

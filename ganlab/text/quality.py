@@ -47,9 +47,9 @@ def edit_quality(
     reader: FacesClassifier | None = None,
     aims: Sequence[Aim] = (),
 ) -> EditQuality:
-    """Of N pictures before and after an edit that follows a `change` of texts (`directions.text_change`).
+    """Of N pictures in [-1, 1] before and after an edit that follows a `change` of texts (`directions.text_change`).
 
-    Pictures are floats in [-1, 1] or uint8. `change` None: no text says what the edit is to do.
+    `change` None: no text says what the edit is to do.
 
     `reader`: where they are cartoon faces. `aims`: what the text asks for (`aims.aims_of`).
     """

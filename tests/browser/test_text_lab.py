@@ -108,7 +108,7 @@ def test_a_text_is_an_edit_and_a_model_without_styles_says_why_not(open_page: Op
     page = open_page(f"{hub}/text?recipe={to_link(Recipe('atiny'))}")
     painted(page, 0)
     first = pixels(page)
-    told = page.locator(".studio-block [role=status]")
+    told = page.locator(".studio-block [role=status]").first
     expect(told).to_contain_text("First the model must be learnt")
     page.get_by_role("button", name="Learn this model").click()
     expect(told).to_be_hidden(timeout=60000)

@@ -71,7 +71,9 @@ def tab(tmp_path: Path) -> Iterator[Tab]:
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Tab:
     """A tab whose model texts can move."""
     tab = tab_of(tmp_path_factory.mktemp("models"), Texts(lambda: "", Worded))
-    tab.ask(do="learn", **ONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        tab.ask(do="learn", **ONE)
     return tab
 
 

@@ -1,0 +1,77 @@
+"""Figures of edits in the editing lab, with a small model and a made-up embedding in CLIP's place."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganlab.serving.edits import NO_CLIP, Texts
+from tests.serving.test_studio import Tab
+from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, tab_of
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Tab:
+    tab = tab_of(tmp_path_factory.mktemp("models"), Texts(lambda: "", Worded))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        tab.ask(do="learn", **ONE)
+    return tab
+
+
+def recipes(*edits: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"model": "tiny", "sources": [{"seed": seed}], "edits": list(edits)} for seed in range(6)]
+
+
+def test_a_text_edit_is_measured_with_it_and_without(tab: Tab) -> None:
+    found = tab.ask(do="text", **RED)[0]
+    edit = edit_of(found["direction"], 3.0)
+    told, _ = tab.ask(do="quality", recipes=recipes(edit), at=0, neutral="a thing")
+    assert told["figures"]["pictures"] == 6 and told["figures"]["similarity"] > 0.3
+    assert told["figures"]["flipped"] is None  # no faces: nobody can read attributes from these
+    assert sum(layer["channels"] for layer in told["moved"]) == found["channels"]
+    assert max(layer["part"] for layer in told["moved"]) == 1
+    back, _ = tab.ask(do="quality", recipes=recipes({**edit, "strength": -3.0}), at=0, neutral="a thing")
+    assert back["figures"]["similarity"] < -0.3
+    muted, _ = tab.ask(do="quality", recipes=recipes({**edit, "muted": True}), at=0, neutral="a thing")
+    assert muted["figures"] == told["figures"]  # what it would do
+
+
+def test_the_others_of_a_stack_stay(tab: Tab) -> None:
+    edit = edit_of(tab.ask(do="text", **RED)[0]["direction"], 3.0)
+    nothing = {**edit, "strength": 0.0}
+    told, _ = tab.ask(do="quality", recipes=recipes(edit, nothing), at=1, neutral="a thing")
+    assert told["figures"]["similarity"] == 0
+
+
+def test_an_edit_of_w_says_which_layers_it_moves(tab: Tab) -> None:
+    direction = tab.ask(do="directions", kind="sefa", layers=[1], **ONE)[0]["directions"][0]
+    told, _ = tab.ask(do="quality", recipes=recipes(edit_of(direction, 2.0)), at=0)
+    assert [layer["part"] for layer in told["moved"]][:3] == [0, 1, 0]
+    assert told["figures"]["similarity"] is None  # its name is no text
+
+
+def test_models_without_styles_and_without_a_clip(tab: Tab, tmp_path: Path) -> None:
+    direction = tab.ask(do="directions", kind="pca", **PLAIN)[0]["directions"][0]
+    plain = [{**one, "model": "plain"} for one in recipes(edit_of(direction, 2.0))]
+    told, _ = tab.ask(do="quality", recipes=plain, at=0)
+    assert told["type"] == "quality" and told["moved"]
+    without = tab_of(tmp_path, Texts(lambda: NO_CLIP, Worded))
+    direction = without.ask(do="directions", kind="pca", **ONE)[0]["directions"][0]
+    told, _ = without.ask(do="quality", recipes=recipes(edit_of(direction, 2.0)), at=0)
+    assert told["figures"] is None and told["moved"]
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ({"recipes": recipes(), "at": 0}, "the number of an edit"),
+        ({"recipes": recipes(), "at": "x"}, "the number of an edit"),
+        ({"recipes": [], "at": 0}, "1 to 24 pictures"),
+        ({"recipes": "x", "at": 0}, "1 to 24 pictures"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(tab: Tab, message: dict[str, Any], says: str) -> None:
+    tab.ask(do="render", recipe={"model": "tiny"})
+    told, _ = tab.ask(do="quality", **message)
+    assert told["type"] == "error" and says in told["text"], told
