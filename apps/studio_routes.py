@@ -26,7 +26,7 @@ from ganlab.serving.models import Catalogue, Model, Painter, folder_from_environ
 from ganlab.serving.studio import UNKNOWN, Studio
 from ganlab.serving.studio_invert import photo_of
 
-LONGEST = 8 << 20  # characters of a message: a grid of recipes with uploaded latents
+LONGEST = 12 << 20  # characters of a message: a grid of recipes with uploaded latents, a mapper
 SHORT = 64 << 10  # those that are parsed at once, without a thread
 MOST_WAITING = 128 << 20  # bytes that may wait for a slow browser before it is let go
 MOST_FILE = 20 << 20  # bytes of a picture or of latents

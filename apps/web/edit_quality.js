@@ -16,7 +16,7 @@ class EditQuality {
     this.figures = make("div", "edit-figures");
     this.layers = make("div", "edit-layers");
     this.root = make("div", "edit-quality");
-    this.root.append(this.figures, this.layers);
+    this.root.append(make("b", "", "How good this edit is, on these pictures"), this.figures, make("b", "", "Where it acts: how much each layer moves"), this.layers);
     this.root.hidden = true;
     this.pump = new Pump((wish) => this.measure(wish));
   }

@@ -5,7 +5,7 @@ const GROUPS = [
   ["middle", "Features of the face"],
   ["fine", "Colours and small things"],
 ];
-const MOST_SENT = 6e6; // bytes of a file that fits a message
+const MOST_SENT = 8.5e6; // bytes of a file that fits a message
 const MOST_MADE = 80; // edits of mappers that are remembered
 
 class TextMapper {
@@ -114,7 +114,7 @@ class TextMapper {
   }
 
   async open(file) {
-    if (file.size > MOST_SENT) return this.tell("This file is larger than a page can send (6 MB); use it from Python.", true);
+    if (file.size > MOST_SENT) return this.tell("This file is larger than a page can send (8.5 MB); use it from Python.", true);
     try {
       const url = await new Promise((done, fail) => {
         const reader = new FileReader();

@@ -3,7 +3,9 @@
 import os
 from dataclasses import dataclass
 
-from ganlab.config import Config, knob
+from ganlab.config import Config, InvalidInput, knob
+
+PUBLIC_EDIT_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class ImageLimits(Config):
 def is_public() -> bool:
     """Whether strangers use this server."""
     return os.environ.get("GANLAB_PUBLIC") == "1" or bool(os.environ.get("SPACE_ID"))
+
+
+def check_edit_steps(steps: int) -> None:
+    """`InvalidInput` where an optimization, a mapper or a search would keep others waiting on a public server."""
+    if is_public() and steps > PUBLIC_EDIT_STEPS:
+        raise InvalidInput("steps", f"must be at most {PUBLIC_EDIT_STEPS} on a public server, which many share")
 
 
 def from_environment() -> Limits:

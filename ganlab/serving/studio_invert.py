@@ -14,6 +14,7 @@ from ganlab.config import InvalidInput
 from ganlab.render import pictures
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
 from ganlab.serving.edits import makes_faces
+from ganlab.serving.limits import check_edit_steps
 from ganlab.serving.models import Painter, Tick
 
 PHOTO_SIDE = 512  # pixels of a picture's side as a page keeps it
@@ -78,6 +79,7 @@ def _invert(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Ev
 
     worker, photo = studio.worker(model_of(message, viewer)), _photo(message)
     how = Inversion.from_dict(message.get("how", {}))
+    check_edit_steps(how.steps)
 
     def tick(done: int, of: int) -> bool:
         viewer.say(ask, "progress", done=done, of=of, trying=True)

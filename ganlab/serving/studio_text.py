@@ -13,6 +13,7 @@ from ganlab.config import InvalidInput
 from ganlab.render import pictures
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, recipe_of, recipes_of
 from ganlab.serving.edits import check_words
+from ganlab.serving.limits import check_edit_steps
 from ganlab.serving.models import Painter
 
 WAYPOINTS = 20  # of the way that a slider walks
@@ -54,6 +55,7 @@ def _optimize(studio: Workers, viewer: Viewer, ask: int, message: Message, end: 
 
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
     how = Optimization.from_dict(message.get("how"))
+    check_edit_steps(how.steps)
     check_words(clip, **_texts(how))
     every = max(1, how.steps // PICTURES)
 
@@ -84,6 +86,7 @@ def _mapper_train(studio: Workers, viewer: Viewer, ask: int, message: Message, e
 
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
     run = MapperRun.from_dict(message.get("run"))
+    check_edit_steps(run.steps)
     check_words(clip, **_texts(run))
 
     def work(painter: Painter) -> tuple[int, bytes]:

@@ -26,7 +26,7 @@ from ganlab.nn.style import FullyConnectedLayer, normalize_2nd_moment
 from ganlab.recipe import SEEDS, Edit, Recipe
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import LONGEST, Embedder
-from ganlab.text.optimize import AIMS, text_aim
+from ganlab.text.optimize import AIMS, text_aim, varied
 
 GROUPS = ("coarse", "middle", "fine")  # each has a network of its own
 DEPTH = 4  # layers of each
@@ -143,7 +143,7 @@ def train_mapper(
         ws = _samples(renderer, run.batch, draw)
         moved = mapper(ws)
         image = renderer.G.synthesis(ws + moved, noise_mode="const")
-        away = 1 - (clip.embed_images(_coloured(image)) @ aim.to(device)).mean()
+        away = 1 - (clip.embed_images(varied(_coloured(image), step)) @ aim.to(device)).mean()
         l2 = run.l2 * (moved / mapper.deviation).square().mean()
         same = torch.zeros((), device=device)
         if identity is not None and run.identity > 0:

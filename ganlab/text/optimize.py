@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.config import Config, InvalidInput, knob
+from ganlab.data.faces.many import changed
 from ganlab.latents.directions import as_edit, s_direction, w_direction
 from ganlab.latents.inversion import pace
 from ganlab.recipe import Edit, Recipe
@@ -37,6 +38,7 @@ class Optimization(Config):
     steps: int = knob(300, "Steps", lo=1, hi=5000)
     lr: float = knob(0.1, "Learning rate of Adam, at its highest", lo=1e-5, hi=10, log=True)
     l2: float = knob(0.008, "Weight of the squared distance from where it began", lo=0, hi=10)
+    varied: bool = knob(True, "Whether CLIP sees the picture moved, lit and blurred a little, anew in each step")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
         moved = delta * mask * scale
         w, offsets = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
         image = G.synthesis(w, noise_mode=mode, offsets=offsets)
-        seen = clip.embed_images(image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1))
+        shown = image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
+        seen = clip.embed_images(varied(shown, step) if how.varied else shown)
         away, l2 = 1 - (seen @ aim.to(seen.device)).sum(), how.l2 * (delta * mask).square().sum()
         yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), moved[0].detach().cpu())
         if step < how.steps:
@@ -79,6 +82,11 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
             optimizer.zero_grad()
             (away + l2).backward()
             optimizer.step()
+
+
+def varied(images: Float[Tensor, "n 3 h w"], step: int) -> Float[Tensor, "n 3 h w"]:
+    """Small changes of pictures, others in each step: so that pictures fit a text, and not patterns of their pixels."""
+    return changed(images, torch.Generator().manual_seed(step))[0]
 
 
 def text_aim(clip: Embedder, neutral: str, target: str, aim: str) -> Float[Tensor, " d"]:

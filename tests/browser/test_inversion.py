@@ -46,6 +46,7 @@ def test_a_face_is_drawn_found_and_put_on_the_stage(open_page: Open, hub: str) -
     expect(find).to_be_visible(timeout=15000)
     use = panel.get_by_role("button", name="Use it")
     expect(use).to_be_hidden()
+    panel.get_by_label("How long it is looked for").select_option("1000")
     find.click()
     told = panel.get_by_role("status")
     expect(told).to_contain_text("so far", timeout=90000)
@@ -60,7 +61,7 @@ def test_a_face_is_drawn_found_and_put_on_the_stage(open_page: Open, hub: str) -
     page.wait_for_url("**/latent")
     painted(page, 0)
     assert recipe_of(page) == recipe
-    expect(page.get_by_label("Picture: from")).to_have_value("latent 0")
+    expect(page.get_by_label("Picture: from", exact=True)).to_have_value("latent 0")
 
 
 def test_a_file_is_dropped_or_chosen_and_a_pdf_is_refused(open_page: Open, hub: str, tmp_path: Path) -> None:

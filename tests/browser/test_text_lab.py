@@ -75,7 +75,7 @@ def test_a_direction_is_found_stacked_muted_and_sent_on(open_page: Open, hub: st
     assert changes(page, mute.click) == first
     assert changes(page, mute.click) == third
     recipe = recipe_of(page)
-    assert recipe["edits"][0]["name"] == "PCA 1"
+    assert recipe["edits"][0]["name"].startswith("PCA 1")
     page.locator("[data-st=links] a", has_text="Latent").click()
     page.wait_for_url("**/latent")
     painted(page, 0)
@@ -129,3 +129,19 @@ def test_a_text_is_an_edit_and_a_model_without_styles_says_why_not(open_page: Op
     expect(page.get_by_role("button", name="SeFa", exact=True)).to_be_disabled()
     page.get_by_role("button", name="PCA", exact=True).click()
     expect(page.locator(".studio-chip").first).to_be_visible(timeout=15000)
+
+
+def test_a_sentence_changes_what_the_classifier_reads(open_page: Open, server: str) -> None:
+    """With the CLIP and the model that ship, which are known to each other: nothing is to be learnt first."""
+    page = open_page(f"{server}/text")
+    painted(page, 0)
+    target = page.get_by_label("Target text: what it should show")
+    expect(target).to_be_enabled(timeout=30000)
+    expect(page.get_by_role("button", name="Learn this model")).to_be_hidden(timeout=60000)
+    changes(page, lambda: target.fill("a person with red hair"))
+    changes(page, lambda: slide(page, "alpha", 90))
+    asked = page.locator(".edit-figure[data-name=asked] b")
+    expect(asked).to_have_text(re.compile("%"), timeout=30000)
+    before, after = (int(number) for number in re.findall(r"\d+", asked.inner_text()))
+    assert after >= before + 20  # per cent of the pictures on show that are read as redheads
+    assert page.locator(".edit-layer").count() > 5 and page.locator(".edit-figure").count() == 5

@@ -142,3 +142,12 @@ def test_without_a_clip_it_says_so(tmp_path: Path) -> None:
     tab = tab_of(tmp_path, Texts(lambda: NO_CLIP, Colours))
     for message in ({"do": "optimize", "how": HOW}, {"do": "mapper_train", "run": RUN}):
         assert tab.ask(**message, **ONE)[0]["text"].startswith("Text needs our own small CLIP")
+
+
+def test_a_public_server_bounds_what_keeps_others_waiting(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANLAB_PUBLIC", "1")
+    for message in (
+        {"do": "optimize", "how": {**HOW, "steps": 2000}},
+        {"do": "mapper_train", "run": {**RUN, "steps": 2000}},
+    ):
+        assert "at most 1000 on a public server" in tab.ask(**message, **ONE)[0]["text"]
