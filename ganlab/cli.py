@@ -11,7 +11,7 @@ import tyro
 
 from ganlab import __version__
 from ganlab.cli_classifier import TrainClassifier
-from ganlab.cli_clip import TrainClip
+from ganlab.cli_clip import Learn, TrainClip
 from ganlab.cli_evaluate import Evaluate
 from ganlab.cli_train import Train
 from ganlab.cli_weights import Convert, Inspect
@@ -79,6 +79,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[TrainClassifier, tyro.conf.subcommand("train-classifier")]
     | Annotated[TrainClip, tyro.conf.subcommand("train-clip")]
+    | Annotated[Learn, tyro.conf.subcommand("learn")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Presets, tyro.conf.subcommand("presets")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]

@@ -1,4 +1,4 @@
-"""The command `train-clip`, which trains and measures the small CLIP that knows faces and the words for them."""
+"""The commands `train-clip`, for the small CLIP that knows faces and words for them, and `learn`, for edits with it."""
 
 import copy
 import time
@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from ganlab import __version__
+from ganlab import __version__, zoo
 from ganlab.config import InvalidInput
+from ganlab.synthesis import open_renderer
 from ganlab.text.clip import OWN, load_clip, save_clip, small_clip
+from ganlab.text.directions import channel_effects, keep_effects, save_effects
 from ganlab.text.evaluate import FACES, ClipScores, evaluate_clip
 from ganlab.text.sayings import vocabulary
 from ganlab.text.small import ClipLayout
@@ -91,6 +93,30 @@ class TrainClip:
         about["scores"] = {name: asdict(each) for name, each in scores.items()}
         save_clip(path, kept, layout, licence=LICENCE, about=about)
         print(f"\n{_table(scores)}\n{path}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Find out, as a CLIP sees it, what each channel of a model's styles does; then texts edit it at once.
+
+    The editing lab does it too, the first time. What is found is kept in the cache.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name `ganlab zoo` lists
+    clip: str = OWN  # a CLIP: faces, FILE, ViT-B-32/openai
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None  # where else it goes, a .safetensors
+
+    def main(self) -> int:
+        """Learns, keeps, writes; 0."""
+        renderer, clip = open_renderer(zoo.path_of(self.model)), load_clip(self.clip)
+        begun = time.monotonic()
+        found = channel_effects(renderer, clip)
+        keep_effects(renderer, clip, found)
+        if self.out is not None:
+            save_effects(self.out, found)
+        moved = int(found.effects.any(1).sum())
+        print(f"{moved:,} of {len(found.effects):,} channels move something; {time.monotonic() - begun:.0f} s")
         return 0
 
 

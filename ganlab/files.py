@@ -58,8 +58,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed writers left behind."""
-    for part in folder.glob("*.part"):
+    """Removes what killed writers left behind, in folders inside too."""
+    for part in folder.rglob("*.part"):
         part.unlink(missing_ok=True)
 
 

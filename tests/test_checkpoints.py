@@ -11,17 +11,20 @@ from ganlab import weights, zoo
 from ganlab.features.faces import load_classifier
 from ganlab.recipe import ClassShare, Recipe, Source
 from ganlab.synthesis import open_renderer
+from ganlab.text.clip import load_clip
+from ganlab.text.directions import known_effects
 from ganlab.text.small import read_small
 
 FILES = sorted(path for path in zoo.SHIPPED_FOLDER.rglob("*") if path.is_file())
 MODELS = list(zoo.shipped().values())
 CLASSIFIERS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "features"]
+EFFECTS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "effects"]
 CLIPS = [path for path in FILES if path.suffix == ".safetensors" and path.parent.name == "clip"]
 
 
 def test_nothing_else_lies_there() -> None:
     assert {path.suffix for path in FILES} <= {".safetensors", ".md"}
-    assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS, *CLIPS}
+    assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS, *CLIPS, *EFFECTS}
 
 
 def licence_of(path: Path) -> str:
@@ -38,6 +41,16 @@ def test_each_has_a_card(path: Path) -> None:
     assert licence_of(path) == "Apache-2.0" and "Apache-2.0" in card
     for heading in ("Data", "Training", "Measured", "Limits"):
         assert f"## {heading}" in card, heading
+
+
+def test_what_ships_is_known_to_each_other() -> None:
+    """So that a text changes the shipped faces at once."""
+    renderer = open_renderer(zoo.path_of("faces64"))
+    effects = known_effects(renderer, load_clip())
+    assert effects is not None and effects.effects.any()
+    for path in EFFECTS:
+        assert path.stat().st_size < 10_000_000
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_suffix(".md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)

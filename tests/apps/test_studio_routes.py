@@ -74,7 +74,7 @@ def test_without_sockets(client: TestClient) -> None:
         kinds.append(chr(body[at]))
         at += 8 + size
     assert kinds == ["B", "B", "J"]
-    assert client.post("/ganlab/studio/ask", content="x" * (9 << 20)).status_code == 413
+    assert client.post("/ganlab/studio/ask", content="x" * (13 << 20)).status_code == 413
 
 
 def test_uploads(client: TestClient) -> None:

@@ -12,12 +12,14 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ganlab.cli_clip import NAME, TrainClip
+from ganlab.cli_clip import NAME, Learn, TrainClip
 from ganlab.config import InvalidInput
 from ganlab.data.faces import sample, with_attribute
 from ganlab.nn.supervised import STATE
+from ganlab.synthesis import open_renderer
 from ganlab.text import clip as module
 from ganlab.text.clip import Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
+from ganlab.text.directions import known_effects, load_effects
 from ganlab.text.evaluate import QUESTIONS, evaluate_clip, retrieval
 from ganlab.text.lessons import Lessons, true_pairs
 from ganlab.text.sayings import (
@@ -36,6 +38,8 @@ from ganlab.text.small import ClipLayout
 from ganlab.text.training import ClipRun, ClipTraining, contrastive_loss, train_clip
 from ganlab.text.words import Vocabulary, words_of
 from tests.damaged import with_header, with_tensor
+from tests.text.colours import Colours
+from tests.tiny_models import write_model
 
 WORDS = ("a", "face", "glasses", "person", "red", "round", "with", "without")
 LAYOUT = ClipLayout(side=32, dim=8, width=2, text_width=8, text_heads=2, text_layers=1, context=24, words=WORDS)
@@ -362,3 +366,15 @@ def test_weights_of_another_model_are_a_sentence(small: Clip, tmp_path: Path) ->
 def test_importing_ganlab_text_does_not_import_open_clip() -> None:
     source = Path(module.__file__).read_text()
     assert not [line for line in source.splitlines() if line.startswith(("import open_clip", "from open_clip"))]
+
+
+def test_a_model_is_learnt_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganlab.cli_clip.load_clip", lambda name: Colours())
+    model, out = write_model(tmp_path, resolution=16), tmp_path / "out.safetensors"
+    assert Learn(str(model), out=out).main() == 0
+    assert "channels move something" in capsys.readouterr().out
+    renderer = open_renderer(model)
+    written, kept = load_effects(out, renderer, Colours()), known_effects(renderer, Colours())
+    assert kept is not None and torch.equal(written.effects, kept.effects) and written.effects.any()
