@@ -109,7 +109,8 @@ class Learn:
 
     def main(self) -> int:
         """Learns, keeps, writes; 0."""
-        renderer, clip = open_renderer(zoo.path_of(self.model)), load_clip(self.clip)
+        path = Path(self.model)
+        renderer, clip = open_renderer(path if path.exists() else zoo.path_of(self.model)), load_clip(self.clip)
         begun = time.monotonic()
         found = channel_effects(renderer, clip)
         keep_effects(renderer, clip, found)
