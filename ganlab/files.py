@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 CHUNK = 1 << 20
 MOST_HEADER = 1_000_000  # bytes of a header of ours
+
+OURS = re.compile(r".+\.[a-z0-9_]{8}\.part")  # what `write_atomic` calls a file that is not whole yet
 
 
 class Cancelled(Exception):
@@ -58,9 +61,10 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed writers left behind, in folders inside too."""
-    for part in folder.rglob("*.part"):
-        part.unlink(missing_ok=True)
+    """Removes what killed writers of ours left behind, in the folders right inside too."""
+    for part in (*folder.glob("*.part"), *folder.glob("*/*.part")):
+        if OURS.fullmatch(part.name):
+            part.unlink(missing_ok=True)
 
 
 def sha256(data: bytes) -> str:

@@ -36,15 +36,15 @@ class LiveRun {
   async follow(ask, picture) {
     this.rows = [];
     this.of = 1;
-    this.job = ask((header, blob) => {
+    const job = (this.job = ask((header, blob) => {
+      if (job !== this.job) return;
       if (blob) return picture(blob);
       this.rows.push([header.done, header.terms]);
       this.of = header.of;
       this.show();
-    });
+    }));
     this.root.dataset.running = true;
     this.show();
-    const { job } = this;
     try {
       const [header] = await job.answer;
       return job === this.job ? header : null;

@@ -157,7 +157,7 @@ class Editing:
         from ganlab.latents.directions import s_direction
         from ganlab.text.directions import text_change, text_offsets
 
-        effects = self._effects.find((_key(painter), clip.name))
+        effects = self._effects.find((_key(painter), clip.name)) if self.ready(painter, clip) else None
         if effects is None:
             raise InvalidInput("text", "needs to know the model's channels first: press “Learn this model”")
         check_words(clip, neutral=neutral, target=target)

@@ -24,6 +24,9 @@ from ganlab.serving.studio_text import TEXT_JOBS
 
 MOST_JOBS = 6  # that one visitor may have under way
 MOST_THREADS = 48  # jobs of all visitors; they mostly wait, what paints is one thread per model
+MOST_LONG = 12  # works of minutes of all visitors, which wait for their model's thread
+LONG = ("optimize", "mapper_train", "invert", "learn", "directions")
+FILMS = ("film", "download")
 MOST_FILMS = 3  # films and downloads of all visitors at a time: a GIF's frames are in memory together
 JOBS = {**PICTURE_JOBS, **EDIT_JOBS, **TEXT_JOBS, **INVERT_JOBS, **QUALITY_JOBS}
 UNKNOWN = "This message was not understood."
@@ -35,6 +38,7 @@ class Studio(Workers):
     def __init__(self, catalogue: Catalogue, memory: Callable[[], Any], editing: Editing | None = None) -> None:
         super().__init__(catalogue, memory, editing)
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="studio")
+        self._slow = ThreadPoolExecutor(MOST_LONG, thread_name_prefix="studio-long")
         self._films = ThreadPoolExecutor(MOST_FILMS, thread_name_prefix="studio-film")
         self._encoders = ThreadPoolExecutor(2, thread_name_prefix="studio-picture")  # nothing else is in their way
 
@@ -54,7 +58,7 @@ class Studio(Workers):
             viewer.say(ask, "error", text="Several things are still being made for you; wait for them, or cancel one.")
         else:
             event = viewer.jobs[ask] = threading.Event()
-            threads = self._films if what in ("film", "download") else self._threads
+            threads = self._films if what in FILMS else self._slow if what in LONG else self._threads
             future = viewer.waiting[ask] = threads.submit(self._job, JOBS[what], viewer, ask, message, event)
             future.add_done_callback(lambda _: viewer.waiting.pop(ask, None))  # also if it ended before it was noted
 

@@ -1,56 +1,82 @@
 """How good an edit is, for the editing lab: measured on the pictures that the page shows, with it and without."""
 
+import re
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from ganlab.config import InvalidInput
 from ganlab.recipe import Edit, Recipe, unpack_channels, unpack_latent
-from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, recipes_of
-from ganlab.serving.edits import makes_faces
+from ganlab.serving.asking import Job, Message, Viewer, Workers, chunks, model_of, recipes_of
+from ganlab.serving.edits import check_words, makes_faces
 from ganlab.serving.models import Painter
 
 MOST = 24  # pictures that an edit is measured on
+AT_ONCE = 4  # pictures that are made together
 NEUTRAL = "a person"
+NUMBERED = re.compile(r"(?:PCA|SeFa) \d+[^:]*(?:: (.*))?")
 Event = threading.Event
 
 
 def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     """Figures of edit number `at` of each of some pictures, and what of the model it moves."""
     worker, at = studio.worker(model_of(message, viewer)), message.get("at")
-    neutral = message.get("neutral")
 
-    def work(painter: Painter) -> dict[str, Any]:
+    def look(painter: Painter) -> tuple[list[Recipe], list[dict[str, Any]], bool]:
         recipes = recipes_of(message, painter, MOST)
         edits = [recipe.edits[at] for recipe in recipes if type(at) is int and 0 <= at < len(recipe.edits)]
         if len(edits) < len(recipes):
             raise InvalidInput("at", "must be the number of an edit that all pictures have")
-        neutral_text = neutral if isinstance(neutral, str) and neutral.strip() else NEUTRAL
-        figures = _figures(studio, painter, recipes, cast(int, at), neutral_text)
-        return {"figures": figures, "moved": moved(painter, edits[0])}
+        return recipes, moved(painter, edits[0]), makes_faces(painter)
 
-    viewer.say(ask, "quality", **worker.ask(work).result())
+    def pictures(recipes: list[Recipe]) -> Any:
+        """Some at a time: others' pictures come between."""
+        made: list[Any] = []
+        for some in chunks(recipes, AT_ONCE):
+            if end.is_set():
+                raise InvalidInput("picture", "was not measured")
+            made += worker.ask(partial(_made, some)).result()
+        return _tensor(made)
+
+    recipes, layers, faces = worker.ask(look).result()
+    figures = None
+    if not studio.editing.texts.missing():
+        before = [replace(recipe, edits=_without(recipe, cast(int, at))) for recipe in recipes]
+        after = [replace(recipe, edits=_unmuted(recipe, cast(int, at))) for recipe in recipes]
+        name, neutral = recipes[0].edits[cast(int, at)].name, message.get("neutral")
+        neutral = neutral if isinstance(neutral, str) and neutral.strip() else NEUTRAL
+        figures = _figures(studio, pictures(before), pictures(after), neutral, _said(name), faces)
+    viewer.say(ask, "quality", figures=figures, moved=layers)
 
 
-def _figures(studio: Workers, painter: Painter, recipes: list[Recipe], at: int, neutral: str) -> dict[str, Any] | None:
-    """`text.quality.EditQuality` as JSON; None where nothing can be said of this model."""
+def _made(recipes: list[Recipe], painter: Painter) -> list[Any]:
+    return painter.pictures(recipes, exact=False)
+
+
+def _figures(studio: Workers, before: Any, after: Any, neutral: str, said: str, faces: bool) -> dict[str, Any]:
+    """`text.quality.EditQuality` as JSON."""
     from ganlab.text.aims import aims_of
     from ganlab.text.directions import text_change
     from ganlab.text.quality import edit_quality
 
-    if studio.editing.texts.missing():
-        return None
-    clip, reader = studio.editing.clip(), studio.editing.reader() if makes_faces(painter) else None
-    edit = recipes[0].edits[at]
-    before = [replace(recipe, edits=_without(recipe, at)) for recipe in recipes]
-    after = [replace(recipe, edits=_unmuted(recipe, at)) for recipe in recipes]
+    clip, reader = studio.editing.clip(), studio.editing.reader() if faces else None
     try:
-        change = text_change(clip, neutral, edit.name)
-    except InvalidInput:  # a name that the CLIP cannot read, or says what is there already
+        check_words(clip, target=said)
+        change = text_change(clip, neutral, said)
+    except InvalidInput:  # a name that is no text, or says what is there already
         change = None
-    aims = aims_of(edit.name) if reader is not None else ()
-    pictures = [_tensor(painter.pictures(some)) for some in (before, after)]
-    return edit_quality(pictures[0], pictures[1], change, clip, reader, aims).to_dict()
+    aims = aims_of(said) if reader is not None else ()
+    return edit_quality(before, after, change, clip, reader, aims).to_dict()
+
+
+def _said(name: str) -> str:
+    """The text in an edit's name: of "PCA 3: long hair, or backwards bald" the first half; "" where there is none."""
+    numbered = NUMBERED.fullmatch(name)
+    if numbered is None:
+        return name
+    towards = (numbered[1] or "").partition(", or backwards ")[0]
+    return "" if towards.startswith("less ") else towards
 
 
 def moved(painter: Painter, edit: Edit) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ WAYPOINTS = 20  # of the way that a slider walks
 PICTURES = 60  # of a run that are shown as it goes
 SIDE = 256  # pixels of such a picture
 TILE = 96  # of one on a sheet
+USUAL_BATCH = 4  # of a mapper: larger ones take longer for each step
 MOST_APPLIED = 24  # pictures that a mapper is used on at a time
 Event = threading.Event
 
@@ -86,7 +87,7 @@ def _mapper_train(studio: Workers, viewer: Viewer, ask: int, message: Message, e
 
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
     run = MapperRun.from_dict(message.get("run"))
-    check_edit_steps(run.steps)
+    check_edit_steps(math.ceil(run.steps * max(run.batch, USUAL_BATCH) / USUAL_BATCH))
     check_words(clip, **_texts(run))
 
     def work(painter: Painter) -> tuple[int, bytes]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ganlab.data.faces.attributes import attribute
+from ganlab.data.faces.attributes import ATTRIBUTES, attribute
 from ganlab.text.sayings import CUTS, MOODS, MORE, SPELT
 from ganlab.text.words import words_of
 
@@ -60,6 +60,9 @@ class Aim(NamedTuple):
 
 def aims_of(text: str) -> tuple[Aim, ...]:
     """What a text asks for, at most one aim for an attribute; empty where it speaks of nothing that can be read."""
+    named = _attribute_named(text)
+    if named:
+        return (named,)
     words = [word for word in words_of(text) if word not in SMALL_WORDS]
     found: dict[str, Aim] = {}
     at = 0
@@ -71,6 +74,14 @@ def aims_of(text: str) -> tuple[Aim, ...]:
     return tuple(found.values())
 
 
+def _attribute_named(text: str) -> Aim | None:
+    """The aim of a boundary's name, as "hat: none" or "hair_colour: red"."""
+    name, _, option = (part.strip().replace(" ", "_") for part in text.partition(":"))
+    if name not in ATTRIBUTES or option not in attribute(name).options:
+        return None
+    return Aim(name, frozenset({option}))
+
+
 def _longest(words: Sequence[str], at: int) -> tuple[int, tuple[Aim, ...]]:
     """The longest phrase that begins at a word: how many words, and what it asks for."""
     absent = words[at] in ABSENT
@@ -79,9 +90,8 @@ def _longest(words: Sequence[str], at: int) -> tuple[int, tuple[Aim, ...]]:
         aims = _phrases().get(" ".join(words[begin : begin + length]))
         if aims and not absent:
             return length, aims
-        lacking = tuple(aim for aim in map(_opposite, aims or ()) if aim)
-        if lacking:
-            return length + 1, lacking
+        if aims:  # what has no opposite, as a smile, is not asked for
+            return length + 1, tuple(aim for aim in map(_opposite, aims) if aim)
     return 1, ()
 
 

@@ -143,7 +143,8 @@ def train_mapper(
         ws = _samples(renderer, run.batch, draw)
         moved = mapper(ws)
         image = renderer.G.synthesis(ws + moved, noise_mode="const")
-        away = 1 - (clip.embed_images(varied(_coloured(image), step)) @ aim.to(device)).mean()
+        seen = clip.embed_images(varied(_coloured(image), step))
+        away = (1 - (seen @ aim.to(seen.device)).mean()).to(device)
         l2 = run.l2 * (moved / mapper.deviation).square().mean()
         same = torch.zeros((), device=device)
         if identity is not None and run.identity > 0:
@@ -216,7 +217,7 @@ def read_mapper(data: bytes, renderer: Renderer) -> Mapper:
         raise wrong
     try:
         run, tensors = MapperRun.from_dict(header.get("run")), load_tensors(data)
-    except (InvalidInput, SafetensorError):
+    except (InvalidInput, SafetensorError, KeyError, AssertionError, ValueError, TypeError):  # foreign dtypes too
         raise wrong from None
     mapper = Mapper(renderer.G.w_dim, renderer.engine.num_ws, run, renderer.sha256, str(header.get("clip"))[:200])
     expected = mapper.state_dict()

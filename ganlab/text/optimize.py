@@ -63,10 +63,10 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     G, low = renderer.G, renderer.lower(recipe)
     ws = low.ws[None].to(renderer.engine.device)
     begun = torch.zeros(1, renderer.space.channels) if low.offsets is None else low.offsets[None].clone()
-    mask = _mask(renderer, how)
+    begun, mask = begun.to(ws.device), _mask(renderer, how).to(ws.device)
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
-    scale = torch.ones(()) if how.space == "w" else style_deviations(renderer)
+    scale = (torch.ones(()) if how.space == "w" else style_deviations(renderer)).to(ws.device)
     aim = text_aim(clip, how.neutral, how.target, how.aim)
     mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
@@ -75,7 +75,8 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
         image = G.synthesis(w, noise_mode=mode, offsets=offsets)
         shown = image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
         seen = clip.embed_images(varied(shown, step) if how.varied else shown)
-        away, l2 = 1 - (seen @ aim.to(seen.device)).sum(), how.l2 * (delta * mask).square().sum()
+        away = (1 - (seen @ aim.to(seen.device)).sum()).to(ws.device)
+        l2 = how.l2 * (delta * mask).square().sum()
         yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), moved[0].detach().cpu())
         if step < how.steps:
             optimizer.param_groups[0]["lr"] = how.lr * pace(step / how.steps)

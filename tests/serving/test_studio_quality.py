@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ganlab.serving.edits import NO_CLIP, Texts
+from ganlab.serving.studio_quality import _said
 from tests.serving.test_studio import Tab
 from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, tab_of
 
@@ -75,3 +76,14 @@ def test_what_cannot_be_is_one_sentence(tab: Tab, message: dict[str, Any], says:
     tab.ask(do="render", recipe={"model": "tiny"})
     told, _ = tab.ask(do="quality", **message)
     assert told["type"] == "error" and says in told["text"], told
+
+
+def test_the_text_in_a_name() -> None:
+    for name, said in {
+        "a red thing": "a red thing",
+        "PCA 3: long hair, or backwards bald": "long hair",
+        "SeFa 2, layers 1, 2: bangs": "bangs",
+        "SeFa 2: less beard": "",
+        "PCA 12": "",
+    }.items():
+        assert _said(name) == said

@@ -31,6 +31,11 @@ ASKED = {
     "blue clothes in front of a green background": {("clothes_colour", "blue"), ("background", "green")},
     "a person without a background": set(),  # nothing stands for no background
     "a house": set(),
+    "a person without a smile": set(),  # sad or serious: nobody knows
+    "a person without red hair": set(),
+    "hat: none": {("hat", "none")},  # as boundaries are named
+    "glasses: sunglasses": {("glasses", "sunglasses")},
+    "hair_colour: red": {("hair_colour", "red")},
     "": set(),
 }
 
