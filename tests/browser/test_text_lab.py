@@ -1,5 +1,6 @@
 """The editing lab as a visitor uses it, with the model that ships, and with a made-up embedding in CLIP's place."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,11 +39,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("models")
     write_model(folder, "atiny", resolution=16)
     write_plain(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GANLAB_MODELS", str(folder))
-        patch.setattr(conftest, "SERVE", STAND_IN + conftest.SERVE)
-        with serving(tmp_path_factory.mktemp("serve"), free_port()) as address:
-            yield address
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # for this server alone
+            patch.setenv("GANLAB_MODELS", str(folder))
+            patch.setattr(conftest, "SERVE", STAND_IN + conftest.SERVE)
+            address = stack.enter_context(serving(tmp_path_factory.mktemp("serve"), free_port()))
+        yield address
 
 
 def fits(page: Page) -> bool:
