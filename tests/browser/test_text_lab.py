@@ -63,7 +63,7 @@ def test_a_direction_is_found_stacked_muted_and_sent_on(open_page: Open, hub: st
     third = changes(page, lambda: slide(page, "strength 1", 40))
     assert len({first, second, third}) == 3
     page.set_viewport_size({"width": 1440, "height": 900})
-    expect(page.locator(".studio-tried canvas.stale, .studio-tile.stale")).to_have_count(0, timeout=20000)
+    expect(page.locator(".studio-tried canvas.stale, .studio-tile.stale")).to_have_count(0, timeout=60000)
     hold = page.get_by_role("button", name="Hold: without")
     hold.scroll_into_view_if_needed()
     box = hold.bounding_box()
