@@ -70,8 +70,7 @@ def channel_effects(
     `InvalidInput` where the model has no styles.
     """
     space, engine = renderer.space, renderer.engine
-    if space.missing:
-        raise InvalidInput("model", f"has no styles that a text could move: {space.missing}")
+    check_styles(renderer)
     deviations = style_deviations(renderer)
     base = _samples(renderer)[:pictures].repeat(2, 1, 1)  # moved up, moved down
     signs = torch.cat([torch.ones(pictures), -torch.ones(pictures)])
@@ -92,6 +91,17 @@ def channel_effects(
             effects[channel] = F.normalize((seen[:pictures] - seen[pictures:]).mean(0), dim=0)
             done += 1
     return ChannelEffects(renderer.sha256, _named(clip), deviations, effects)
+
+
+def check_styles(renderer: Renderer) -> None:
+    """`InvalidInput` where a model has no styles."""
+    if renderer.space.missing:
+        raise InvalidInput("model", f"has no styles that a text could move: {renderer.space.missing}")
+
+
+def coloured(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Grey pictures with three channels, as CLIPs see them."""
+    return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
 
 @torch.no_grad()

@@ -19,14 +19,14 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from ganlab import files
-from ganlab.config import Config, InvalidInput, knob
+from ganlab.config import InvalidInput, knob
 from ganlab.latents.directions import as_edit, w_direction
 from ganlab.latents.inversion import pace
 from ganlab.nn.style import FullyConnectedLayer, normalize_2nd_moment
 from ganlab.recipe import SEEDS, Edit, Recipe
 from ganlab.synthesis import Renderer
-from ganlab.text.directions import LONGEST, Embedder
-from ganlab.text.optimize import AIMS, text_aim, varied
+from ganlab.text.directions import Embedder, check_styles, coloured
+from ganlab.text.optimize import TextAim, text_aim, varied
 
 GROUPS = ("coarse", "middle", "fine")  # each has a network of its own
 DEPTH = 4  # layers of each
@@ -44,16 +44,9 @@ See = Callable[[Tensor], Tensor]  # [N, 3, H, W] in [-1, 1] to vectors [N, D]
 
 
 @dataclass(frozen=True)
-class MapperRun(Config):
+class MapperRun(TextAim):
     """How a mapper is trained."""
 
-    target: str = knob("a smiling person", "What the pictures should show", longest=LONGEST)
-    neutral: str = knob("a person", "What they show now; for the aim change", longest=LONGEST)
-    aim: str = knob(
-        "change",
-        "text: near the target (as in the paper); change: as far as can be from neutral to target",
-        choices=AIMS,
-    )
     groups: tuple[str, ...] = knob(GROUPS, "Groups of layers that move", choices=GROUPS, longest=6)
     steps: int = knob(300, "Steps", lo=1, hi=5000)
     batch: int = knob(4, "Pictures of a step", lo=1, hi=32)
@@ -125,9 +118,8 @@ def train_mapper(
     identity: what tells whether it is the same picture (ArcFace in the paper), None: nothing does. On the CPU the same
     run gives the same mapper. `InvalidInput` where the model has no styles or a text is of no use.
     """
-    if renderer.space.missing:
-        raise InvalidInput("model", f"has no styles that a text could move: {renderer.space.missing}")
-    aim, device = text_aim(clip, run.neutral, run.target, run.aim), renderer.engine.device
+    check_styles(renderer)
+    aim, device = text_aim(clip, run), renderer.engine.device
     mapper = Mapper(renderer.G.w_dim, renderer.engine.num_ws, run, renderer.sha256, clip.name)
     draw = torch.Generator().manual_seed(run.seed)
     w = renderer.latents.sample(SAMPLES, draw)
@@ -143,13 +135,13 @@ def train_mapper(
         ws = _samples(renderer, run.batch, draw)
         moved = mapper(ws)
         image = renderer.G.synthesis(ws + moved, noise_mode="const")
-        seen = clip.embed_images(varied(_coloured(image), step))
+        seen = clip.embed_images(varied(coloured(image), step))
         away = (1 - (seen @ aim.to(seen.device)).mean()).to(device)
         l2 = run.l2 * (moved / mapper.deviation).square().mean()
         same = torch.zeros((), device=device)
         if identity is not None and run.identity > 0:
-            before = identity(_coloured(renderer.images(ws)).clone())  # a copy that gradients may meet
-            same = run.identity * (1 - F.cosine_similarity(identity(_coloured(image)), before)).mean()
+            before = identity(coloured(renderer.images(ws)).clone())  # a copy that gradients may meet
+            same = run.identity * (1 - F.cosine_similarity(identity(coloured(image)), before)).mean()
         sheet = _sheet(renderer, mapper, shown) if step % every == 0 or step == run.steps else None
         yield MapperMoment(step, away.item(), l2.item(), same.item(), mapper, sheet)
         if step < run.steps:
@@ -248,10 +240,6 @@ def _samples(renderer: Renderer, n: int, generator: torch.Generator) -> Float[Te
 def _sheet(renderer: Renderer, mapper: Mapper, ws: Tensor) -> tuple[Tensor, Tensor]:
     both = renderer.images(torch.cat([ws, ws + mapped(mapper, ws)])).cpu()
     return both[: len(ws)], both[len(ws) :]
-
-
-def _coloured(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
-    return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from ganlab.latents.directions import Direction
 from ganlab.recipe import unpack_channels, unpack_latent
 from ganlab.synthesis import Cancelled, Renderer
 from ganlab.synthesis.renderer import Tick
-from ganlab.text.directions import Embedder
+from ganlab.text.directions import Embedder, coloured
 from ganlab.text.sayings import sayings
 
 PICTURES = 12  # that a direction is tried on
@@ -56,9 +56,7 @@ def name_directions(
     texts = clip.embed_texts(list(captions)).cpu()
     w = renderer.latents.sample(1000, torch.Generator().manual_seed(SEED))
     ws = (w.mean(0) + PSI * (w - w.mean(0)))[:, None].expand(-1, renderer.engine.num_ws, -1)
-    usual = torch.cat(
-        [clip.embed_images(_coloured(renderer.images(part))).cpu() for part in ws[:USUAL].split(PICTURES)]
-    )
+    usual = torch.cat([clip.embed_images(coloured(renderer.images(part))).cpu() for part in ws[:USUAL].split(PICTURES)])
     changes = texts / (usual @ texts.T).std(0).clamp(min=1e-6)[:, None]
     ws = ws[:PICTURES]
     named = []
@@ -106,12 +104,8 @@ def _seen(renderer: Renderer, clip: Embedder, ws: Tensor, direction: Direction, 
         moved = torch.zeros_like(ws) + strength * rows
         if direction.layers is not None:
             moved[:, [k for k in range(ws.shape[1]) if k not in direction.layers]] = 0
-        return clip.embed_images(_coloured(renderer.images(ws + moved))).cpu()
+        return clip.embed_images(coloured(renderer.images(ws + moved))).cpu()
     channels, values = unpack_channels(direction.vector)
     offsets = torch.zeros(len(ws), renderer.space.channels)
     offsets[:, torch.from_numpy(channels)] = strength * torch.from_numpy(values)
-    return clip.embed_images(_coloured(renderer.images(ws, offsets=offsets))).cpu()
-
-
-def _coloured(images: Tensor) -> Tensor:
-    return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+    return clip.embed_images(coloured(renderer.images(ws, offsets=offsets))).cpu()

@@ -16,15 +16,15 @@ from ganlab.latents.directions import as_edit, s_direction, w_direction
 from ganlab.latents.inversion import pace
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
-from ganlab.text.directions import LONGEST, Embedder, style_deviations, text_change, whole_text
+from ganlab.text.directions import LONGEST, Embedder, check_styles, coloured, style_deviations, text_change, whole_text
 
 SPACES = ("w", "s")
 AIMS = ("text", "change")
 
 
 @dataclass(frozen=True)
-class Optimization(Config):
-    """How latents are moved."""
+class TextAim(Config):
+    """What latents are moved for."""
 
     target: str = knob("a smiling person", "What the picture should show", longest=LONGEST)
     neutral: str = knob("a person", "What it shows now; for the aim change", longest=LONGEST)
@@ -33,6 +33,12 @@ class Optimization(Config):
         "text: near the target (as in the paper); change: as far as can be from neutral to target",
         choices=AIMS,
     )
+
+
+@dataclass(frozen=True)
+class Optimization(TextAim):
+    """How latents are moved."""
+
     space: str = knob("w", "What moves: w of each layer (W+), or channels of styles (S)", choices=SPACES)
     layers: tuple[int, ...] | None = knob(None, "Rows of ws that move; none: all", longest=40, lo=0)
     steps: int = knob(300, "Steps", lo=1, hi=5000)
@@ -58,8 +64,7 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     The last of the moments is the result, earlier ones lie on the way to it; `edit_of` makes either part of a recipe.
     `InvalidInput` where the model has no styles or a text is of no use.
     """
-    if renderer.space.missing:
-        raise InvalidInput("model", f"has no styles that a text could move: {renderer.space.missing}")
+    check_styles(renderer)
     G, low = renderer.G, renderer.lower(recipe)
     ws = low.ws[None].to(renderer.engine.device)
     begun = torch.zeros(1, renderer.space.channels) if low.offsets is None else low.offsets[None].clone()
@@ -67,13 +72,13 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
     scale = (torch.ones(()) if how.space == "w" else style_deviations(renderer)).to(ws.device)
-    aim = text_aim(clip, how.neutral, how.target, how.aim)
+    aim = text_aim(clip, how)
     mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
         moved = delta * mask * scale
         w, offsets = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
         image = G.synthesis(w, noise_mode=mode, offsets=offsets)
-        shown = image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
+        shown = coloured(image)
         seen = clip.embed_images(varied(shown, step) if how.varied else shown)
         away = (1 - (seen @ aim.to(seen.device)).sum()).to(ws.device)
         l2 = how.l2 * (delta * mask).square().sum()
@@ -90,9 +95,9 @@ def varied(images: Float[Tensor, "n 3 h w"], step: int) -> Float[Tensor, "n 3 h 
     return changed(images, torch.Generator().manual_seed(step))[0]
 
 
-def text_aim(clip: Embedder, neutral: str, target: str, aim: str) -> Float[Tensor, " d"]:
-    """The unit vector that pictures are moved to lie along, for an aim of `AIMS`."""
-    return text_change(clip, neutral, target) if aim == "change" else whole_text(clip, target)
+def text_aim(clip: Embedder, how: TextAim) -> Float[Tensor, " d"]:
+    """The unit vector that pictures are moved to lie along."""
+    return text_change(clip, how.neutral, how.target) if how.aim == "change" else whole_text(clip, how.target)
 
 
 def edit_of(moment: Moment, name: str, strength: float = 1.0) -> Edit:

@@ -67,14 +67,18 @@ def tab(tmp_path: Path) -> Iterator[Tab]:
     tab.studio.left(tab.viewer)
 
 
-@pytest.fixture(scope="module")
-def learnt(tmp_path_factory: pytest.TempPathFactory) -> Tab:
+def learnt_tab(tmp_path_factory: pytest.TempPathFactory) -> Tab:
     """A tab whose model texts can move."""
     tab = tab_of(tmp_path_factory.mktemp("models"), Texts(lambda: "", Worded))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         tab.ask(do="learn", **ONE)
     return tab
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Tab:
+    return learnt_tab(tmp_path_factory)
 
 
 def painted(tab: Tab, **recipe: Any) -> bytes:

@@ -8,16 +8,12 @@ import pytest
 from ganlab.serving.edits import NO_CLIP, Texts
 from ganlab.serving.studio_quality import _said
 from tests.serving.test_studio import Tab
-from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, tab_of
+from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, learnt_tab, tab_of
 
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Tab:
-    tab = tab_of(tmp_path_factory.mktemp("models"), Texts(lambda: "", Worded))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GANLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tab.ask(do="learn", **ONE)
-    return tab
+    return learnt_tab(tmp_path_factory)
 
 
 def recipes(*edits: dict[str, Any]) -> list[dict[str, Any]]:
