@@ -81,7 +81,7 @@ class TextMethods {
   }
 
   idea(text) {
-    return button(text.replace(/^a person with |^an? /, ""), text, () => {
+    return button(text.replace(/^a person (with |wearing )|^an? /, ""), text, () => {
       this.target.value = text;
       this.now();
     });

@@ -22,15 +22,15 @@ NO_CLIP = (
     "directions without text work all the same"
 )
 NO_FACES = "attributes are read from cartoon faces, and this model makes other pictures, as far as its file says"
-SUGGESTIONS = (
-    "a smiling person",
-    "a sad person",
-    "a person with red hair",
-    "a person with long hair",
-    "a bald person",
+SUGGESTIONS = (  # of those that `benchmarks/editing.py` found to work best on the faces that ship
     "a person with glasses",
-    "a person with a hat",
-    "a person with a blue background",
+    "a person with long hair",
+    "a person with black hair",
+    "a person with a beard",
+    "a person with closed eyes",
+    "a person with bangs",
+    "a person with pigtails",
+    "a person wearing red clothes",
 )
 T = TypeVar("T")
 
