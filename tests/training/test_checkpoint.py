@@ -173,9 +173,11 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_what_killed_writers_left_is_swept(two_checkpoints: Path, tmp_path: Path) -> None:
     folder = tmp_path / "x"
     shutil.copytree(two_checkpoints, folder)
-    (folder / "step-000000150.safetensors.abc.part").write_bytes(b"half")
+    (folder / "samples").mkdir(exist_ok=True)
+    for left in ("step-000000150.safetensors.abcd_123.part", "samples/000000150.png.k3v9x0_a.part", "a novel.part"):
+        (folder / left).write_bytes(b"half")
     trained(folder, ONE, 2 * GUARD, resume=True)
-    assert not list(folder.glob("*.part"))
+    assert [part.name for part in folder.rglob("*.part")] == ["a novel.part"], "what is not ours stays"
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
