@@ -13,6 +13,7 @@ from ganlab import __version__
 from ganlab.cli_classifier import TrainClassifier
 from ganlab.cli_clip import Learn, TrainClip
 from ganlab.cli_evaluate import Evaluate
+from ganlab.cli_pairs import TrainPairs
 from ganlab.cli_train import Train
 from ganlab.cli_weights import Convert, Inspect
 from ganlab.cli_zoo import Download, DownloadData, Zoo
@@ -79,6 +80,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[TrainClassifier, tyro.conf.subcommand("train-classifier")]
     | Annotated[TrainClip, tyro.conf.subcommand("train-clip")]
+    | Annotated[TrainPairs, tyro.conf.subcommand("train-pairs")]
     | Annotated[Learn, tyro.conf.subcommand("learn")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Presets, tyro.conf.subcommand("presets")]

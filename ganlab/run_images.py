@@ -30,6 +30,9 @@ class ImageGanConfig(Config):
     z_dim: int = knob(128, "Dimensions of the noise z", lo=1, hi=1024, group="Networks")
     w_dim: int = knob(128, "Dimensions of w (style families)", lo=1, hi=1024, group="Networks")
     mapping_layers: int = knob(4, "Layers of the mapping network (style families)", lo=1, hi=16, group="Networks")
+    mapping_width: int = knob(
+        0, "Features of its hidden layers (StyleGAN2; 0: as many as w has)", lo=0, hi=2048, group="Networks"
+    )
     channel_base: int = knob(4096, "Channels at resolution r are base / r ...", lo=64, hi=65536, group="Networks")
     channel_max: int = knob(128, "... and at most so many", lo=4, hi=1024, group="Networks")
     noise: bool = knob(
@@ -168,7 +171,7 @@ class ImageRun(Config):
         """Refuses what would not fit into any machine's memory; sizes are of the widest families, about."""
         g, sides = self.gan, [2**k for k in range(2, self.data.resolution.bit_length())]
         channels = [min(g.channel_base // side, g.channel_max) for side in sides]
-        weights = sum(18 * c * c for c in channels) + g.mapping_layers * g.w_dim**2
+        weights = sum(18 * c * c for c in channels) + g.mapping_layers * (g.mapping_width or g.w_dim) ** 2
         numbers = (g.part or g.batch) * sum(4 * c * side * side for c, side in zip(channels, sides))
         if weights > MOST_WEIGHTS or numbers > MOST_NUMBERS:
             raise InvalidInput(
@@ -180,7 +183,9 @@ class ImageRun(Config):
         """What the networks are built for; `width`: their channels, as a factor of those of the settings."""
         g, data = self.gan, self.data
         widths = int(g.channel_base * width), max(1, int(g.channel_max * width))
-        return Shape(data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths)
+        return Shape(
+            data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths, g.mapping_width
+        )
 
 
 @functools.lru_cache(maxsize=4096)

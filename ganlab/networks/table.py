@@ -20,6 +20,7 @@ class Shape(NamedTuple):
     mapping_layers: int
     channel_base: int  # a layer at resolution r has base / r channels,
     channel_max: int  # at most so many
+    mapping_width: int = 0  # features of the mapping network's hidden layers; 0: w_dim
 
 
 Arguments = dict[str, Any]
@@ -56,7 +57,7 @@ def _plain_d(s: Shape) -> Arguments:
 
 
 def _stylegan2_g(s: Shape) -> Arguments:
-    mapping = {"num_layers": s.mapping_layers}
+    mapping = {"num_layers": s.mapping_layers} | ({"layer_features": s.mapping_width} if s.mapping_width else {})
     return {**_plain_g(s), "w_dim": s.w_dim, "mapping_kwargs": mapping, "num_fp16_res": 0, "conv_clamp": None}
 
 

@@ -45,9 +45,9 @@ class Supervised:
         raise NotImplementedError
 
     def learn(self, loss: Tensor) -> None:
-        """Moves the weights, at the learning rate of this step."""
+        """Moves the weights, at the learning rate of this step, `scale` times as high for a group that has one."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.run.lr * _schedule(self.step, self.run.steps, self.warmup)
+            group["lr"] = self.run.lr * group.get("scale", 1) * _schedule(self.step, self.run.steps, self.warmup)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -114,14 +114,19 @@ def attribute(name: str) -> Attribute:
 def sample(seed: int, indices: Iterable[int]) -> Attributes:
     """The people of images `indices` of `seed`; each depends on the seed and its own index alone."""
     drawn = uniforms(seed, indices, 3 * len(TABLE), PERSON).unflatten(1, (-1, 3))  # [N, attributes, 3]
-    values = {row.name: _drawn(row, drawn[:, i]) for i, row in enumerate(TABLE)}
+    return Attributes(settled({row.name: _drawn(row, drawn[:, i]) for i, row in enumerate(TABLE)}))
+
+
+def settled(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same people after `EXCLUSIONS`: nobody has what could not be seen beside something else."""
+    out = dict(values)
     for rule in EXCLUSIONS:
-        where = Attributes(values).has(rule.where, *rule.among)
-        changed, row = values[rule.name].clone(), ATTRIBUTES[rule.name]
+        where = Attributes(out).has(rule.where, *rule.among)
+        changed, row = out[rule.name].clone(), ATTRIBUTES[rule.name]
         for option, other in rule.instead.items():
-            changed[where & (values[rule.name] == row.index(option))] = row.index(other)
-        values[rule.name] = changed
-    return Attributes(values)
+            changed[where & (out[rule.name] == row.index(option))] = row.index(other)
+        out[rule.name] = changed
+    return out
 
 
 def with_attribute(attributes: Attributes, name: str, value: float | str | Tensor) -> Attributes:
