@@ -6,7 +6,7 @@ They compute in float32 whatever precision is asked for: the families were train
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import lucidrains, stylegan1
+from ganlab.networks import lucidrains, stylegan1, stylegan3
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -109,6 +109,56 @@ class _Colours:
         rgb = 2 * self.block.to_rgb(_features(store, i - 1), given.ws[:, self.row], given.offset(i))
         before = -1 if self.image is None else lucidrains.blurred(lucidrains.grown(store.get(self.image)))
         store.plain(i, *rgb.shape[:3]).copy_(rgb + before)
+
+
+class StyleGan3Engine(Steps[Maker]):
+    """StyleGAN3. It can be entered at every layer; its input, waves that w turns and moves, has no style of its own."""
+
+    def __init__(
+        self, synthesis: stylegan3.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(synthesis.num_ws, device)
+        source, layers = synthesis.input, synthesis.layers()
+        waves, low = len(source.weight), round(2 * source.bandwidth)
+        self._add(Step("input", "conv", source.size, 0, None, waves, detail=low), _Waves(synthesis))
+        for k, layer in enumerate(layers):
+            kind = "rgb" if layer.is_torgb else "conv"
+            name = f"{layer.size}x{layer.size} " + ("torgb" if layer.is_torgb else f"L{k}")
+            styles, detail = layer.weight.shape[1], round(2 * layer.cutoff)
+            step = Step(name, kind, layer.size, k + 1, None, layer.channels, styles, detail)
+            self._add(step, _AliasFree(synthesis, k))
+
+
+class _Waves:
+    def __init__(self, synthesis: stylegan3.SynthesisNetwork) -> None:
+        self.input = synthesis.input
+
+    def sources(self) -> list[int]:
+        return []
+
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        _keep(self.input(given.ws[:, 0]), store, i)
+
+
+class _AliasFree:
+    def __init__(self, synthesis: stylegan3.SynthesisNetwork, index: int) -> None:
+        self.layer, self.row, self.scale = synthesis.layers()[index], index + 1, synthesis.output_scale
+
+    def sources(self) -> list[int]:
+        return [self.row - 1]
+
+    def styles(self, ws: Tensor) -> Tensor:
+        return self.layer.affine(ws[:, self.row])
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        made = self.layer(_features(store, i - 1), given.ws[:, self.row], given.offset(i))
+        if self.layer.is_torgb:
+            store.plain(i, *made.shape[:3]).copy_(made * self.scale)
+        else:
+            _keep(made, store, i)
 
 
 class StagedEngine(Steps[Maker]):

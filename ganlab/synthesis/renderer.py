@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2
+from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
 from ganlab.recipe import Noise, Recipe, Source
 from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
-from ganlab.synthesis.plain import LucidrainsEngine, StagedEngine, StyleGan1Engine
+from ganlab.synthesis.plain import LucidrainsEngine, StagedEngine, StyleGan1Engine, StyleGan3Engine
 from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
 from ganlab.synthesis.styles import StyleSpace
@@ -25,10 +25,18 @@ from ganlab.weights.families import FAMILIES, family_of
 
 MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
 BANDS = ((8, "coarse"), (32, "middle"), (1 << 20, "fine"))  # up to this resolution
-Generator = stylegan2.Generator | stylegan1.Generator | lucidrains.Generator | dcgan.Generator | r3gan.Generator
+Generator = (
+    stylegan2.Generator
+    | stylegan1.Generator
+    | stylegan3.Generator
+    | lucidrains.Generator
+    | dcgan.Generator
+    | r3gan.Generator
+)
 ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[Any]]] = {
     stylegan2.Generator: Engine,
     stylegan1.Generator: StyleGan1Engine,
+    stylegan3.Generator: StyleGan3Engine,
     lucidrains.Generator: LucidrainsEngine,
     dcgan.Generator: StagedEngine,
     r3gan.Generator: StagedEngine,
@@ -120,7 +128,7 @@ class Renderer:
     def _row(self, row: int) -> dict[str, Any]:
         """A row of ws, named after the first layer that takes it."""
         first = min((step for step in self.steps if step.row == row), key=lambda step: step.kind != "conv")
-        return {"row": row, "name": first.name, "resolution": first.resolution, "band": band(first.resolution)}
+        return {"row": row, "name": first.name, "resolution": first.resolution, "band": band(first.detail or first.resolution)}
 
     def _style_space(self) -> list[dict[str, Any]]:
         """Where the styles of each layer that takes one stand in S."""

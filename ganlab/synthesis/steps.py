@@ -21,6 +21,7 @@ class Step:
     noise: int | None  # its noise input
     channels: int  # that it makes
     styles: int = 0  # numbers that it makes of its row: its part of S
+    detail: int = 0  # pixels that would show all it can hold, where that is less than its resolution; 0: as many
 
 
 @dataclass(frozen=True)

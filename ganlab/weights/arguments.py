@@ -104,6 +104,34 @@ class StyleGan1Arguments(Config):
 
 
 @dataclass(frozen=True)
+class StyleGan3Arguments(Config):
+    """Of StyleGAN3's generator."""
+
+    z_dim: int = knob(512, "numbers of z", lo=1, hi=WIDEST)
+    c_dim: int = knob(0, "classes", lo=0, hi=CLASSES)
+    w_dim: int = knob(512, "numbers of w", lo=1, hi=WIDEST)
+    img_resolution: int = knob(1024, "width of images", lo=16, hi=LARGEST)
+    img_channels: int = knob(3, "channels of images", lo=1, hi=16)
+    mapping_kwargs: MappingArguments = knob(MappingArguments(num_layers=2), "of the mapping network")
+    channel_base: int = knob(32768, "channels times twice the cutoff", lo=4, hi=1 << 20)
+    channel_max: int = knob(512, "most channels of a layer", lo=1, hi=WIDEST)
+    num_layers: int = knob(14, "layers before the one to colours", lo=3, hi=64)
+    num_critical: int = knob(2, "last layers that are critically sampled", lo=1, hi=63)
+    first_cutoff: float = knob(2, "cutoff of the first layer", lo=0.1, hi=64)
+    first_stopband: float = knob(2**2.1, "stopband of the first layer", lo=0.1, hi=128)
+    last_stopband_rel: float = knob(2**0.3, "stopband of the last layer, relative to its cutoff", lo=1, hi=8)
+    margin_size: int = knob(10, "pixels around the picture", lo=0, hi=64)
+    output_scale: float = knob(0.25, "factor of the image", lo=1e-6, hi=1e6)
+    num_fp16_res: int = knob(4, "finest resolutions made for half precision", lo=0, hi=16)
+    conv_kernel: int = knob(3, "width of convolutions: 3 for T, 1 for R", lo=1, hi=7)
+    filter_size: int = knob(6, "taps of filters, times the factor of resampling", lo=2, hi=16)
+    lrelu_upsampling: int = knob(2, "how much finer nonlinearities are sampled", lo=1, hi=4)
+    use_radial_filters: bool = knob(False, "whether filters are the same in all directions, as for R")
+    conv_clamp: float | None = knob(256, "bound of features", lo=0, hi=1e6)
+    magnitude_ema_beta: float = knob(0.999, "decay of the mean of squared features", lo=0, hi=1)
+
+
+@dataclass(frozen=True)
 class LucidrainsArguments(Config):
     """Of lucidrains' generator."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
-from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2
+from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
 from ganlab.pickles import Found, Network, clip, refuse
 from ganlab.weights import infer, translate
 from ganlab.weights.arguments import (
@@ -20,6 +20,7 @@ from ganlab.weights.arguments import (
     PlainArguments,
     R3ganArguments,
     StyleGan1Arguments,
+    StyleGan3Arguments,
     checked,
 )
 
@@ -201,9 +202,9 @@ FAMILIES: dict[str, Family] = {
     "lucidrains": Family("StyleGAN2 of lucidrains", "G", lucidrains.Generator, LucidrainsArguments),
     "stylegan1": Family("StyleGAN", "G", stylegan1.Generator, StyleGan1Arguments),
     "stylegan2": Family("StyleGAN2", "G", stylegan2.Generator, GeneratorArguments),
+    "stylegan3": Family("StyleGAN3", "G", stylegan3.Generator, StyleGan3Arguments),
     "stylegan2-d": Family("StyleGAN2 discriminator", "D", stylegan2.Discriminator, DiscriminatorArguments),
 }
 UNBUILT: dict[str, tuple[str, str]] = {  # recognised and read as tensors, but not built: title, what `load` says
-    "stylegan3": ("StyleGAN3", "is a StyleGAN3 network, which this version of ganlab cannot render yet"),
     "unknown": ("unknown network", "holds a network of a kind that is not known"),
 }
