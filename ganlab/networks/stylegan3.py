@@ -71,7 +71,10 @@ class SynthesisInput(nn.Module):
         loud = (1 - (freqs.norm(dim=2) - self.bandwidth) / (nyquist - self.bandwidth)).clamp(0, 1)
         half = 0.5 * self.size / self.rate
         places = (torch.arange(self.size, device=w.device) + 0.5) * (2 * half / self.size) - half
-        x, y = freqs[:, None, None, :, 0] * places[None, None, :, None], freqs[:, None, None, :, 1] * places[:, None, None]
+        x, y = (
+            freqs[:, None, None, :, 0] * places[None, None, :, None],
+            freqs[:, None, None, :, 1] * places[:, None, None],
+        )
         waves = torch.sin((x + y + phases[:, None, None]) * (2 * math.pi)) * loud[:, None, None]  # [n, h, w, c]
         return (waves @ (self.weight / math.sqrt(len(self.weight))).T).permute(0, 3, 1, 2)
 
@@ -142,7 +145,8 @@ class SynthesisLayer(nn.Module):
 
     def _convolved(self, x: Tensor, styles: Float[Tensor, "n i"]) -> Tensor:
         """Modulated, demodulated but for colours, over the whole of what the kernel touches."""
-        weight, scale = self.weight, self.magnitude_ema.rsqrt()
+        weight: Tensor = self.weight
+        scale = self.magnitude_ema.rsqrt()
         if self.is_torgb:
             styles = styles / math.sqrt(weight[0].numel())
         else:
@@ -224,6 +228,12 @@ class SynthesisNetwork(nn.Module):
         for i, (layer, offset) in enumerate(zip(self.layers(), split_offsets(offsets, self.affines()))):
             x = layer(x, ws[:, i + 1], offset)
         return x.float() * self.output_scale
+
+
+def placed(right: float, down: float, turn: float) -> Tensor:
+    """The `transform` [3, 3] that moves the picture by parts of its width, after a turn clockwise in radians."""
+    c, s = math.cos(turn), math.sin(turn)
+    return torch.tensor([[c, -s, right], [s, c, down], [0.0, 0.0, 1.0]]).inverse()
 
 
 def schedule(

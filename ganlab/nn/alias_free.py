@@ -1,8 +1,9 @@
 """Nonlinearities without aliasing: upsampled, bent, downsampled, with filters that hold a signal to its band.
 
-Karras et al. 2021, "Alias-Free Generative Adversarial Networks", sec. 2 and 3 and appendix C. Resampling with a filter is
+Karras et al. 2021, "Alias-Free Generative Adversarial Networks", sec. 2, 3 and appendix C. Resampling with a filter is
 a banded matrix along an axis, so that the zeros between samples are never written down; features are worked on in bands
-of rows that stay in the cache. A filter that is no product of a row and a column is a sum of a few (its singular vectors).
+of rows that stay in the cache. A filter that is no product of a row and a column is a sum of a few: of its singular
+vectors.
 """
 
 import math
@@ -27,17 +28,15 @@ def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = 
     """
     if taps == 1:
         return None
-    beta = _kaiser_beta(2.285 * (taps - 1) * math.pi * width / (rate / 2) + 7.95)
-    window = torch.from_numpy(np.kaiser(taps, beta))
-    x = (torch.arange(taps, dtype=torch.float64) - (taps - 1) / 2) / rate
+    window = np.kaiser(taps, _kaiser_beta(2.285 * (taps - 1) * math.pi * width / (rate / 2) + 7.95))
+    x = (np.arange(taps) - (taps - 1) / 2) / rate
     if radial:
-        r = torch.hypot(x[:, None], x[None])
-        inner = torch.where(r == 0, 1.0, r)
-        jinc = torch.special.bessel_j1(2 * cutoff * math.pi * inner) / (math.pi * inner)
-        f = torch.where(r == 0, cutoff, jinc) * window[:, None] * window[None]
+        r = np.maximum(np.hypot(x[:, None], x[None]), 1e-9 / rate)  # an odd filter has a tap at 0
+        wave = torch.special.bessel_j1(torch.from_numpy(2 * cutoff * math.pi * r)).numpy()
+        f = wave / (math.pi * r) * window[:, None] * window[None]
     else:
-        f = torch.sinc(2 * cutoff * x) * window
-    return (f / f.sum()).float()
+        f = np.sinc(2 * cutoff * x) * window
+    return torch.from_numpy(f / f.sum()).float()
 
 
 def _kaiser_beta(attenuation: float) -> float:
@@ -80,9 +79,10 @@ class FilteredLrelu:
         u = _up_matrix(side, between, fu, up, before)
         vertical = torch.stack([_down_matrix(out, between, along, down) for _, along in terms])  # [terms, out, between]
         self.terms, self.out = len(terms), out
-        self.bands = list(_bands(u, vertical))
-        self.widen = _tiles(u)
-        self.narrow = [tile for across, _ in terms for tile in _tiles(_down_matrix(out, between, across, down))]
+        device = torch.device("cpu") if up_filter is None else up_filter.device
+        self.bands = list(_bands(u, vertical, device))
+        self.widen = list(_tiles(u, device))
+        self.narrow = [tile for across, _ in terms for tile in _tiles(_down_matrix(out, between, across, down), device)]
 
     def __call__(
         self, x: Float[Tensor, "n c h w"], bias: Float[Tensor, "c"], slope: float, gain: float, clamp: float | None
@@ -146,21 +146,23 @@ def _picked(taps: Tensor, i: Tensor) -> Tensor:
     return torch.where(inside, taps.flip(0)[i.clamp(0, len(taps) - 1)], 0.0)
 
 
-def _bands(up: Tensor, down: Tensor) -> Iterator[_Band]:
+def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
     for first in range(0, down.shape[1], ROWS):
         rows = slice(first, min(first + ROWS, down.shape[1]))
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
-        yield _Band(rows, taken, up[between, taken].float().contiguous(), down[:, rows, between].float().contiguous())
+        yield _Band(rows, taken, _placed(up[between, taken], device), _placed(down[:, rows, between], device))
 
 
-def _tiles(matrix: Tensor) -> list[_Tile]:
-    out = []
+def _tiles(matrix: Tensor, device: torch.device) -> Iterator[_Tile]:
     for first in range(0, len(matrix), COLUMNS):
         rows = matrix[first : first + COLUMNS]
         taken = _span(rows.abs().sum(0))
-        out.append(_Tile(taken, rows[:, taken].float().contiguous()))
-    return out
+        yield _Tile(taken, _placed(rows[:, taken], device))
+
+
+def _placed(matrix: Tensor, device: torch.device) -> Tensor:
+    return matrix.float().contiguous().to(device)
 
 
 def _span(weights: Tensor) -> slice:

@@ -128,7 +128,12 @@ class Renderer:
     def _row(self, row: int) -> dict[str, Any]:
         """A row of ws, named after the first layer that takes it."""
         first = min((step for step in self.steps if step.row == row), key=lambda step: step.kind != "conv")
-        return {"row": row, "name": first.name, "resolution": first.resolution, "band": band(first.detail or first.resolution)}
+        return {
+            "row": row,
+            "name": first.name,
+            "resolution": first.resolution,
+            "band": band(first.detail or first.resolution),
+        }
 
     def _style_space(self) -> list[dict[str, Any]]:
         """Where the styles of each layer that takes one stand in S."""

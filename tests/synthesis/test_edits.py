@@ -10,7 +10,7 @@ import torch
 
 from ganlab.config import InvalidInput
 from ganlab.film import Film, Keyframe
-from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2
+from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
 from ganlab.recipe import Edit, Mix, Recipe, Source, pack_channels, pack_latent
 from ganlab.synthesis import Memory, Renderer
 
@@ -19,6 +19,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "resnet": lambda: stylegan2.Generator(16, 0, 12, 32, 3, channel_base=256, channel_max=16, architecture="resnet"),
     "stylegan1": lambda: stylegan1.Generator(16, 12, 32, 3, 256, 16, num_layers=2),
     "lucidrains": lambda: lucidrains.Generator(12, 32, 3, 4, 24, num_layers=2),
+    "stylegan3": lambda: stylegan3.Generator(16, 0, 12, 32, 3, channel_base=256, channel_max=16, num_layers=6),
 }
 
 
@@ -107,7 +108,8 @@ def test_styles_and_where_they_stand(family: str) -> None:
     parts = renderer.facts()["style_space"]
     assert [p["first"] for p in parts] == np.cumsum([0, *[p["channels"] for p in parts]])[:-1].tolist()
     assert sum(p["channels"] for p in parts) == renderer.space.channels == len(renderer.styles(BASE))
-    assert {p["row"] for p in parts} == set(range(renderer.engine.num_ws))
+    first = 1 if family == "stylegan3" else 0  # its input is moved by w, and has no style
+    assert {p["row"] for p in parts} == set(range(first, renderer.engine.num_ws))
     assert [p["channels"] for p in parts] == [s.styles for s in renderer.steps if s.styles]
     made = torch.cat([affine(renderer.latents.ws(BASE)[[row]])[0] for affine, row in _affines(renderer)])
     assert torch.allclose(renderer.styles(BASE), made, atol=1e-6)

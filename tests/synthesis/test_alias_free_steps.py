@@ -1,0 +1,58 @@
+"""StyleGAN3 in the labs: the module's picture, restarts at the layer that differs, rows named by what they can hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ganlab.networks import stylegan3
+from ganlab.recipe import Mix, Noise, Recipe, Source
+from ganlab.synthesis import Memory, Renderer
+
+BASE = Recipe(sources=(Source(3),), psi=0.8)
+
+
+def made() -> Renderer:
+    torch.manual_seed(0)
+    G = stylegan3.Generator(16, 0, 12, 64, 3, channel_base=512, channel_max=16, num_layers=8)
+    for name, value in G.state_dict().items():
+        if name.endswith(("bias", "w_avg")):
+            value.add_(torch.randn(value.shape) * 0.3)
+    return Renderer(G, "free")
+
+
+RENDERER = made()
+
+
+@torch.inference_mode()
+def test_the_picture_is_the_modules() -> None:
+    ws = RENDERER.latents.ws(BASE)[None]
+    assert torch.allclose(RENDERER.image(BASE), RENDERER.G.synthesis(ws)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        (replace(BASE, mixes=(Mix(Source(9), (0,)),)), "input"),
+        (replace(BASE, mixes=(Mix(Source(9), (9,)),)), "64x64 torgb"),
+        (replace(BASE, cutoff=4), "52x52 L3"),
+        (replace(BASE, noise=Noise("none")), "nothing"),
+    ],
+)
+def test_only_what_differs_is_computed_again(change: Recipe, start: str) -> None:
+    memory = Memory()
+    RENDERER.pictures([BASE], [memory])
+    picture = RENDERER.pictures([change], [memory])[0]
+    assert picture.start_name == start
+    assert np.array_equal(picture.image, RENDERER.pictures([change])[0].image)
+
+
+def test_rows_go_from_coarse_to_fine_as_their_cutoffs_do() -> None:
+    facts = RENDERER.facts()
+    bands = [row["band"] for row in facts["rows"]]
+    assert bands == sorted(bands, key=["coarse", "middle", "fine"].index) and set(bands) == {"coarse", "middle", "fine"}
+    assert facts["family"] == "StyleGAN3" and not facts["noises"]
+    for layer in facts["layers"]:
+        side = layer["resolution"]
+        assert RENDERER.activations(BASE, layer["index"]).shape == (layer["channels"], side, side)
