@@ -1,0 +1,128 @@
+"""Metrics against the packages that papers use, on the same features, and against closed forms."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ganlab.config import InvalidInput
+from ganlab.metrics.frechet import frechet_distance
+from ganlab.metrics.inception import inception_score
+from ganlab.metrics.kernel import kernel_distance, mmd2
+from ganlab.metrics.manifold import density_coverage, precision_recall
+from ganlab.metrics.path_length import path_length, slerp
+from ganlab.metrics.ssim import mean_similarity, ms_ssim
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def two_sets(n: int = 300, d: int = 24) -> tuple[torch.Tensor, torch.Tensor]:
+    real = torch.randn(n, d, generator=rng(0), dtype=torch.float64).abs()
+    return real, real.roll(1, 0) * 0.9 + 0.3 * torch.randn(n, d, generator=rng(1), dtype=torch.float64)
+
+
+def test_frechet_and_kernel_distances_are_torch_fidelitys() -> None:
+    pytest.importorskip("torch_fidelity")
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    real, fake = two_sets()
+    both = [fid_features_to_statistics(x.float()) for x in (real, fake)]
+    theirs = fid_statistics_to_metric(*both, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(real.float(), fake.float()) == pytest.approx(theirs, rel=1e-5)
+    whole: dict[str, Any] = {"kid_subsets": 2, "kid_subset_size": len(real), "verbose": False}
+    theirs = kid_features_to_metric(real.float(), fake.float(), **whole)["kernel_inception_distance_mean"]
+    assert mmd2(real.float(), fake.float()) == pytest.approx(theirs, rel=1e-5)
+    assert kernel_distance(real, fake, rng(), 3, 10**6).value == pytest.approx(theirs, rel=1e-4)
+
+
+def test_the_inception_score_is_torch_fidelitys() -> None:
+    pytest.importorskip("torch_fidelity")
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    logits = 3 * torch.randn(200, 10, generator=rng(), dtype=torch.float64)
+    theirs = isc_features_to_metric(logits, splits=4, shuffle=False)
+    ours = inception_score(logits, 4)
+    assert ours.mean == pytest.approx(theirs["inception_score_mean"], rel=1e-6)
+    assert ours.deviation == pytest.approx(theirs["inception_score_std"], rel=1e-6)
+
+
+def test_precision_recall_density_coverage_are_prdcs() -> None:
+    prdc = pytest.importorskip("prdc")
+    real, fake = two_sets(400, 8)
+    theirs = prdc.compute_prdc(real.numpy(), fake.numpy(), nearest_k=5)
+    ours = {**precision_recall(real, fake, 5)._asdict(), **density_coverage(real, fake, 5)._asdict()}
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=1e-5), name
+
+
+@pytest.mark.parametrize("side", [161, 200])
+def test_ms_ssim_is_pytorch_msssims(side: int) -> None:
+    package = pytest.importorskip("pytorch_msssim")
+    a = torch.rand(2, 3, side, side, generator=rng())
+    a = torch.nn.functional.avg_pool2d(a, 5, 1, 2)
+    b = (a + 0.1 * torch.randn(a.shape, generator=rng(1))).clamp(0, 1)
+    theirs = package.ms_ssim(a.double(), b.double(), data_range=1.0, size_average=False)
+    assert torch.allclose(ms_ssim(a, b, span=1.0), theirs.float(), atol=1e-5)
+
+
+def test_scores_have_their_bounds() -> None:
+    assert inception_score(torch.tensor([[1.0, 2, 3], [-1, 5, 3.1]])).mean == pytest.approx(1.24357, abs=1e-5)
+    assert inception_score(50 * torch.eye(7)).mean == pytest.approx(7, rel=1e-6)
+    assert inception_score(torch.zeros(5, 7)).mean == pytest.approx(1)
+    many = inception_score(torch.randn(90, 5, generator=rng()), 3, rng())
+    assert 1 < many.mean < 5 and many.deviation > 0
+    same = torch.randn(400, 6, generator=rng())
+    assert abs(mmd2(same[:200], same[200:])) < 0.2 < mmd2(same[:200], same[200:] + 1)
+    image = torch.rand(1, 3, 64, 64, generator=rng()) * 2 - 1
+    few = (0.5, 0.3, 0.2)
+    assert float(ms_ssim(image, image, weights=few)) == pytest.approx(1, abs=1e-6)
+    noise = torch.rand(8, 3, 64, 64, generator=rng(3)) * 2 - 1
+    assert mean_similarity(noise, 20, rng(), weights=few) < 0.3
+    assert mean_similarity(image.expand(4, -1, -1, -1), 5, rng(), weights=few) == pytest.approx(1, abs=1e-6)
+
+
+def squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a - b).square().sum(1)
+
+
+def test_path_length_of_a_linear_generator_in_w() -> None:
+    """G(w) = A w with squared distances: 2 tr(A A^T)."""
+    n, d = 20_000, 6
+    a = torch.randn(4, d, generator=rng(5), dtype=torch.float64)
+    start, end = (torch.randn(n, d, generator=rng(seed), dtype=torch.float64) for seed in (0, 1))
+    t = torch.rand(n, generator=rng(2), dtype=torch.float64)
+    found = path_length(start, end, lambda w: w @ a.T, squares, t, trimmed=0)
+    assert found == pytest.approx(2 * float((a @ a.T).trace()), rel=0.05)
+    assert path_length(start, end, lambda w: w @ a.T, squares, t) < found  # the longest are left out
+
+
+def test_path_length_on_the_sphere() -> None:
+    """The identity along great circles: about pi^2 / 4 + 1 / d."""
+    n, d = 20_000, 64
+    start, end = (torch.randn(n, d, generator=rng(seed), dtype=torch.float64) for seed in (0, 1))
+    t = torch.zeros(n, dtype=torch.float64)
+    found = path_length(start, end, lambda z: z, squares, t, space="z", trimmed=0)
+    assert found == pytest.approx(math.pi**2 / 4 + 1 / d, rel=0.01)
+    half = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.5]]))
+    assert np.allclose(half, [[math.sqrt(0.5)] * 2])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: mmd2(torch.zeros(1, 3), torch.zeros(5, 3)),
+        lambda: kernel_distance(torch.zeros(5, 3), torch.zeros(5, 3), rng(), subsets=1),
+        lambda: inception_score(torch.zeros(3, 4), splits=4),
+        lambda: ms_ssim(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)),
+        lambda: mean_similarity(torch.zeros(1, 3, 64, 64), 3, rng()),
+        lambda: path_length(torch.zeros(2, 3), torch.zeros(2, 3), abs, squares, torch.zeros(2), trimmed=0.5),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidInput):
+        wrong()
