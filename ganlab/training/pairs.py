@@ -3,7 +3,8 @@
 Adversarial training then starts from a generator that knows all that there is to be drawn. Three lessons, in order:
 "synthesis" redraws people from their code, through a linear map to w; "mapping" learns from z to those w; "both" learn
 together. Regression on pairs: Dosovitskiy et al. 2015 (chairs from their codes); the term for edges: Mathieu et al.
-2016, sec. 3.3. Codes of three people meet as in style mixing: coarse rows of ws draw coarse attributes, and so on.
+2016, sec. 3.3; that for a frozen network's features: Dosovitskiy and Brox 2016, sec. 3. Codes of three people meet as in
+style mixing: coarse rows of ws draw coarse attributes, and so on.
 """
 
 import copy
@@ -19,6 +20,7 @@ from ganlab.config import Config, InvalidInput, knob
 from ganlab.data.faces import ATTRIBUTES, render, sample
 from ganlab.data.faces.draws import PHASES
 from ganlab.data.faces.latents import CODE_DIM, IN_CODE, LABEL, LEVELS, Z_DIM, code, detail, mixed, people, truncated
+from ganlab.features.faces import load_classifier
 from ganlab.networks import stylegan2
 from ganlab.nn.supervised import Supervised
 
@@ -37,6 +39,7 @@ class PairsRun(Config):
     batch: int = knob(16, "Pairs in a step", lo=2, hi=8192)
     lr: float = knob(0.01, "Learning rate of Adam at its top, falling along a cosine", lo=1e-6, hi=1, log=True)
     edges: float = knob(1.0, "Weight of the error of differences between neighbouring pixels", lo=0, hi=100)
+    features: float = knob(0.3, "Weight of the error of the classifier's feature maps", lo=0, hi=100)
     mixing: float = knob(0.35, "Share of pairs whose levels come from three people", lo=0, hi=1)
     truncation: float = knob(0.35, "Share of pairs that are truncated", lo=0, hi=1)
     ema: float = knob(0.998, "How much the averaged weights keep in a step", lo=0, hi=0.99999)
@@ -78,6 +81,7 @@ class PairsTraining(Supervised):
 
     def __init__(self, run: PairsRun, pupil: Pupil) -> None:
         self.run, self.step, self.model = run, 0, pupil
+        self.critic = load_classifier().requires_grad_(False)
         self.average = copy.deepcopy(pupil).eval().requires_grad_(False)
         mapping: Any = pupil.generator.mapping
         slow = [p for name, p in mapping.named_parameters() if name.startswith("fc")]
@@ -113,12 +117,22 @@ class PairsTraining(Supervised):
         """Half the pairs by way of z, half by codes: what the first lesson taught is not forgotten."""
         n = self.run.batch // 2
         z, c, _, images = self._latent_pairs(n, rng, draw=True)
-        wrong = self.model.draw(self.model.generator.mapping(z, c)) - images
+        made = self.model.draw(self.model.generator.mapping(z, c))
         others = coded_pairs(self.run, self.step, n, self._side, rng)
-        return (_distance(wrong, self.run.edges) + self._drawn(*others)) / 2
+        return (self._wrong(made, images) + self._drawn(*others)) / 2
 
     def _drawn(self, codes: Tensor, images: Tensor) -> Tensor:
-        return _distance(self.model.draw(self.model.ws(codes)) - images, self.run.edges)
+        return self._wrong(self.model.draw(self.model.ws(codes)), images)
+
+    def _wrong(self, made: Tensor, images: Tensor) -> Tensor:
+        """The error of pixels, of edges and of features."""
+        error = _distance(made - images, self.run.edges)
+        if not self.run.features:
+            return error
+        with torch.no_grad():
+            wanted = self.critic.maps(images)
+        parts = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(self.critic.maps(made), wanted)]
+        return error + self.run.features * torch.stack(parts).mean()
 
     @property
     def _side(self) -> int:
