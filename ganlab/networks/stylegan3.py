@@ -208,6 +208,10 @@ class SynthesisNetwork(nn.Module):
         """What makes the styles of all layers, in order; the input's is no style."""
         return [layer.affine for layer in self.layers()]
 
+    def noise_inputs(self, *wishes: object) -> list[Tensor | None]:
+        """None: the family has no noise."""
+        return []
+
     def forward(
         self,
         ws: Float[Tensor, "n num_ws w_dim"],

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ganlab.networks import dcgan, r3gan, stylegan1, stylegan2
+from ganlab.networks import biggan, dcgan, r3gan, stylegan1, stylegan2, stylegan3
 
 
 class Shape(NamedTuple):
@@ -56,9 +56,17 @@ def _plain_d(s: Shape) -> Arguments:
     return {"c_dim": s.classes, **_images(s), **_widths(s)}
 
 
+def _sagan_g(s: Shape) -> Arguments:
+    return {**_plain_g(s), "skip_z": False}
+
+
+def _mapping(s: Shape) -> Arguments:
+    return {"num_layers": s.mapping_layers} | ({"layer_features": s.mapping_width} if s.mapping_width else {})
+
+
 def _stylegan2_g(s: Shape) -> Arguments:
-    mapping = {"num_layers": s.mapping_layers} | ({"layer_features": s.mapping_width} if s.mapping_width else {})
-    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_kwargs": mapping, "num_fp16_res": 0, "conv_clamp": None}
+    options = {"w_dim": s.w_dim, "mapping_kwargs": _mapping(s), "num_fp16_res": 0, "conv_clamp": None}
+    return {**_plain_g(s), **options}
 
 
 def _stylegan2_d(s: Shape) -> Arguments:
@@ -69,9 +77,22 @@ def _stylegan1_g(s: Shape) -> Arguments:
     return {"z_dim": s.z_dim, "w_dim": s.w_dim, **_images(s), **_widths(s), "num_layers": s.mapping_layers}
 
 
+def _stylegan3_g(s: Shape) -> Arguments:
+    """T: as official, but for fewer layers where pictures are small: each doubles the resolution at most once."""
+    layers = 14 if s.resolution > 64 else 10
+    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_kwargs": _mapping(s), "num_layers": layers, "num_fp16_res": 0}
+
+
+def _stylegan3_r(s: Shape) -> Arguments:
+    twice = {"channel_base": 2 * s.channel_base, "channel_max": 2 * s.channel_max}
+    return {**_stylegan3_g(s), **twice, "conv_kernel": 1, "use_radial_filters": True}
+
+
 TRAINABLE: dict[str, Trainable] = {
+    "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
     "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
     "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
+    "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),
     "stylegan1": Trainable(
         "StyleGAN",
         "Karras et al. 2019",
@@ -88,6 +109,24 @@ TRAINABLE: dict[str, Trainable] = {
         stylegan2.Generator,
         stylegan2.Discriminator,
         _stylegan2_g,
+        _stylegan2_d,
+        styles=True,
+    ),
+    "stylegan3-t": Trainable(
+        "StyleGAN3-T",
+        "Karras et al. 2021",
+        stylegan3.Generator,
+        stylegan2.Discriminator,
+        _stylegan3_g,
+        _stylegan2_d,
+        styles=True,
+    ),
+    "stylegan3-r": Trainable(
+        "StyleGAN3-R",
+        "Karras et al. 2021",
+        stylegan3.Generator,
+        stylegan2.Discriminator,
+        _stylegan3_r,
         _stylegan2_d,
         styles=True,
     ),

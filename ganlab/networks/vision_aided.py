@@ -68,6 +68,12 @@ class VisionAided(nn.Module):
         maps = self._frozen[0].maps(img)
         return torch.cat([self.own(img, c), *(head(x, c) for head, x in zip(self.heads, maps))], 1)
 
+    def power_iterate(self, times: int = 1) -> None:
+        """Moves those of D's own spectral layers, where it has some."""
+        own: Any = self.own
+        if hasattr(own, "power_iterate"):
+            own.power_iterate(times)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """The frozen network follows to other devices."""
         cast(nn.Module, self._frozen[0])._apply(fn, recurse)

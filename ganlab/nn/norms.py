@@ -6,31 +6,66 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class SpectralLinear(nn.Linear):
-    """A linear layer whose weight is divided by its largest singular value (Miyato et al. 2018, alg. 1).
+class Spectral:
+    """A layer whose weight, as a matrix [out, rest], has a largest singular value of 1 (Miyato et al. 2018, alg. 1).
 
     The power iteration moves only in `power_iterate`, which the training step calls once before each update, so
     that all passes of one update see the same weights.
     """
 
+    weight: nn.Parameter
     u: Tensor  # [out], the left singular vector so far
-    v: Tensor  # [in]
+    v: Tensor  # [rest]
 
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(in_features, out_features)
-        self.register_buffer("u", F.normalize(torch.ones(out_features), dim=0))
-        self.register_buffer("v", F.normalize(torch.ones(in_features), dim=0))
+    def start(self) -> None:
+        """The vectors that the iteration begins with."""
+        out, rest = self.weight.flatten(1).shape
+        self.register_buffer("u", F.normalize(torch.ones(out), dim=0))  # type: ignore[attr-defined]
+        self.register_buffer("v", F.normalize(torch.ones(rest), dim=0))  # type: ignore[attr-defined]
 
     @torch.no_grad()
     def power_iterate(self, times: int = 1) -> None:
         """Moves u and v closer to the first singular vectors of the weight."""
+        weight = self.weight.flatten(1)
         for _ in range(times):
-            self.v.copy_(F.normalize(self.weight.T @ self.u, dim=0))
-            self.u.copy_(F.normalize(self.weight @ self.v, dim=0))
+            self.v.copy_(F.normalize(weight.T @ self.u, dim=0))
+            self.u.copy_(F.normalize(weight @ self.v, dim=0))
+
+    def normalized(self) -> Tensor:
+        """The weight of spectral norm 1, about."""
+        return self.weight / (self.u @ self.weight.flatten(1) @ self.v)
+
+
+class SpectralLinear(Spectral, nn.Linear):  # type: ignore[misc]
+    """A linear layer of spectral norm 1."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.start()
 
     def forward(self, input: Tensor) -> Tensor:
-        sigma = self.u @ self.weight @ self.v
-        return F.linear(input, self.weight / sigma, self.bias)
+        return F.linear(input, self.normalized(), self.bias)
+
+
+class SpectralConv2d(Spectral, nn.Conv2d):  # type: ignore[misc]
+    """A convolution, padded so that it keeps the size, whose weight as a matrix has spectral norm 1."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+        self.start()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.normalized().to(input.dtype), self.bias)
+
+
+class SpectralNetwork(nn.Module):
+    """A network with spectral layers."""
+
+    def power_iterate(self, times: int = 1) -> None:
+        """Moves the power iterations of all of them."""
+        for module in self.modules():
+            if isinstance(module, Spectral):
+                module.power_iterate(times)
 
 
 class VirtualBatchNorm(nn.Module):

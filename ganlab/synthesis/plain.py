@@ -3,10 +3,12 @@
 They compute in float32 whatever precision is asked for: the families were trained in it.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import lucidrains, stylegan1, stylegan3
+from ganlab.networks import biggan, lucidrains, stylegan1, stylegan3
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -161,6 +163,37 @@ class _AliasFree:
             _keep(made, store, i)
 
 
+class BigGanEngine(Steps[Maker]):
+    """SAGAN and BigGAN. They can be entered at every block, which reads a row of ws of its own; they take no noise."""
+
+    no_styles = "this model has no style space: its rows of ws go into batch normalisation as they are"
+
+    def __init__(
+        self, synthesis: biggan.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(synthesis.num_ws, device)
+        for k, (side, channels) in enumerate(zip([4, *synthesis.resolutions], synthesis.channels)):
+            step = Step(f"{side}x{side} block", "conv", side, k, None, channels)
+            self._add(step, _RowStage(synthesis, k))
+        step = Step(f"{side}x{side} torgb", "rgb", side, None, None, synthesis.img_channels)
+        self._add(step, _Rgb(synthesis.torgb, k))
+
+
+class _RowStage:
+    def __init__(self, synthesis: biggan.SynthesisNetwork, index: int) -> None:
+        self.synthesis, self.index = synthesis, index
+
+    def sources(self) -> list[int]:
+        return [self.index - 1] if self.index else []
+
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        x = _features(store, i - 1) if i else None
+        _keep(self.synthesis.stage(self.index, x, given.ws[:, self.index]), store, i)
+
+
 class StagedEngine(Steps[Maker]):
     """Generators without styles: w enters at 4 x 4 alone, so every change of it starts there. They take no noise."""
 
@@ -190,7 +223,7 @@ class _Stage:
 
 
 class _Rgb:
-    def __init__(self, torgb: nn.Module, source: int) -> None:
+    def __init__(self, torgb: Callable[[Tensor], Tensor], source: int) -> None:
         self.torgb, self.source = torgb, source
 
     def sources(self) -> list[int]:

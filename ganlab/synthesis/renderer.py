@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
+from ganlab.networks import biggan, dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
 from ganlab.recipe import Noise, Recipe, Source
 from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
-from ganlab.synthesis.plain import LucidrainsEngine, StagedEngine, StyleGan1Engine, StyleGan3Engine
+from ganlab.synthesis.plain import BigGanEngine, LucidrainsEngine, StagedEngine, StyleGan1Engine, StyleGan3Engine
 from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
 from ganlab.synthesis.styles import StyleSpace
@@ -29,6 +29,7 @@ Generator = (
     stylegan2.Generator
     | stylegan1.Generator
     | stylegan3.Generator
+    | biggan.Generator
     | lucidrains.Generator
     | dcgan.Generator
     | r3gan.Generator
@@ -37,6 +38,7 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     stylegan2.Generator: Engine,
     stylegan1.Generator: StyleGan1Engine,
     stylegan3.Generator: StyleGan3Engine,
+    biggan.Generator: BigGanEngine,
     lucidrains.Generator: LucidrainsEngine,
     dcgan.Generator: StagedEngine,
     r3gan.Generator: StagedEngine,

@@ -3,8 +3,8 @@
 Adversarial training then starts from a generator that knows all that there is to be drawn. Three lessons, in order:
 "synthesis" redraws people from their code, through a linear map to w; "mapping" learns from z to those w; "both" learn
 together. Regression on pairs: Dosovitskiy et al. 2015 (chairs from their codes); the term for edges: Mathieu et al.
-2016, sec. 3.3; that for a frozen network's features: Dosovitskiy and Brox 2016, sec. 3. Codes of three people meet as in
-style mixing: coarse rows of ws draw coarse attributes, and so on.
+2016, sec. 3.3; that for a frozen network's features: Dosovitskiy and Brox 2016, sec. 3. Codes of three people meet as
+in style mixing: coarse rows of ws draw coarse attributes, and so on.
 """
 
 import copy

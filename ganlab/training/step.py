@@ -112,6 +112,7 @@ def g_phase(gan: Player, step: int) -> None:
 def d_step(gan: Player, step: int, j: int = 0) -> None:
     """One update of D on the j-th batch of this step."""
     _power_iterate(gan.D)
+    _power_iterate(gan.G)  # before its fakes, which G's own step may share
     gan.opt_d.zero_grad()
     parts = tuple(gan.parts())
     losses = [_d_part(gan, step, j, part, keep=len(parts) == 1) for part in parts]
@@ -127,6 +128,8 @@ def g_step(gan: Player, step: int) -> None:
     """One update of G, on the latents of the last D-step."""
     last = gan.config.d_steps - 1
     _power_iterate(gan.D)
+    if gan.config.update == "g":
+        _power_iterate(gan.G)
     gan.opt_g.zero_grad()
     parts, losses = tuple(gan.parts()), []
     for part in parts:

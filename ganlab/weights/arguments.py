@@ -164,6 +164,15 @@ class R3ganArguments(PlainArguments):
     group_size: int = knob(16, "channels of a group", lo=1, hi=WIDEST)
 
 
+@dataclass(frozen=True)
+class BigGanArguments(PlainArguments):
+    """Of the generators of SAGAN and BigGAN."""
+
+    skip_z: bool = knob(True, "whether blocks have parts of z and share an embedding of the class")
+    attention: bool = knob(True, "whether half the resolution attends to itself")
+    embedded: int = knob(128, "numbers of the embedding", lo=1, hi=WIDEST)
+
+
 def checked(kind: type[Config], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a file that have an effect, all known and within bounds; else BadCheckpoint."""
     arguments = _with_effect(given)

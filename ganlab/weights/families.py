@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
-from ganlab.networks import dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
+from ganlab.networks import biggan, dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
 from ganlab.pickles import Found, Network, clip, refuse
 from ganlab.weights import infer, translate
 from ganlab.weights.arguments import (
+    BigGanArguments,
     DiscriminatorArguments,
     GeneratorArguments,
     LucidrainsArguments,
@@ -197,6 +198,7 @@ def family_of(module: nn.Module) -> str:
 
 
 FAMILIES: dict[str, Family] = {
+    "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
     "r3gan": Family("R3GAN", "G", r3gan.Generator, R3ganArguments),
     "lucidrains": Family("StyleGAN2 of lucidrains", "G", lucidrains.Generator, LucidrainsArguments),
