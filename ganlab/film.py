@@ -14,6 +14,7 @@ from ganlab.recipe import (
     MOST_POINTS,
     SPACES,
     Edit,
+    Place,
     Recipe,
     Source,
 )
@@ -155,10 +156,18 @@ def _blend(parts: list[tuple[Recipe, float]], space: str) -> Recipe:
     noise = replace(max(loud, key=lambda part: part[1])[0].noise, strength=_strengths(parts))
     if space == "w":
         sources = tuple(Source(recipe=recipe, weight=weight) for recipe, weight in parts)
-        return Recipe(nearest.model, nearest.sha256, sources, psi=1.0, noise=noise)
+        return Recipe(nearest.model, nearest.sha256, sources, psi=1.0, noise=noise, place=_place(parts))
     sources = tuple(replace(recipe.sources[0], weight=weight) for recipe, weight in parts)
     psi = sum(recipe.psi * weight for recipe, weight in parts)
-    return replace(nearest, sources=sources, space=space, psi=psi, noise=noise, edits=_edits(parts))
+    return replace(
+        nearest, sources=sources, space=space, psi=psi, noise=noise, place=_place(parts), edits=_edits(parts)
+    )
+
+
+def _place(parts: list[tuple[Recipe, float]]) -> Place:
+    """Shifts and turns, blended; a spline may go beyond what a place allows."""
+    right, down, turn = (sum(getattr(r.place, name) * w for r, w in parts) for name in ("right", "down", "turn"))
+    return Place(min(max(right, -0.5), 0.5), min(max(down, -0.5), 0.5), min(max(turn, -180.0), 180.0))
 
 
 def _edits(parts: list[tuple[Recipe, float]]) -> tuple[Edit, ...]:

@@ -117,6 +117,15 @@ class Noise(Config):
 
 
 @dataclass(frozen=True)
+class Place(Config):
+    """Where a network that moves with its input (StyleGAN3) draws the picture; others draw it where it is."""
+
+    right: float = knob(0.0, "Shift to the right, in widths of the picture", lo=-0.5, hi=0.5)
+    down: float = knob(0.0, "Shift downwards", lo=-0.5, hi=0.5)
+    turn: float = knob(0.0, "Turn clockwise, in degrees", lo=-180, hi=180)
+
+
+@dataclass(frozen=True)
 class Edit(Config):
     """A step along a direction of W, or of S, the styles that the layers make of w (StyleSpace, Wu et al. 2021)."""
 
@@ -159,6 +168,7 @@ class Recipe(Config):
     center: str = knob("mean", "What truncation moves towards: the mean w, or the mean of the class", choices=CENTERS)
     mixes: tuple[Mix, ...] = knob((), "Style mixing, in this order", longest=MOST_LAYERS)
     noise: Noise = knob(Noise, "Noise inputs")
+    place: Place = knob(Place, "Where StyleGAN3 draws it")
     edits: tuple[Edit, ...] = knob((), "Edits, after truncation and mixing, in this order", longest=MOST_EDITS)
 
     def __post_init__(self) -> None:

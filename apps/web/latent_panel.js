@@ -1,6 +1,7 @@
 // The latent lab: where the picture lies, what it is blended with, its class.
 
 const MOST_MIXED = 16; // classes, as a recipe has it
+const HOME = { right: 0, down: 0, turn: 0 };
 const WAYS = [["w", "W: straight line"], ["w+", "W+: chosen layers only"], ["z_slerp", "Z: along the sphere (slerp)"], ["z_lerp", "Z: straight line (lerp)"]];
 
 class LatentPanel {
@@ -36,7 +37,15 @@ class LatentPanel {
       input.value = "";
     };
     upload.append(input);
-    side.append(block("Picture", this.first.root, this.psi), this.classes, blend, block("Latents of your own", upload, make("p", "toy-hint", "A projector's .npz with w, .npy [N, 512] or [N, layers, 512], or rosinality's .pt.")));
+    this.moves = {
+      right: dial("to the right", "In widths of the picture", -0.5, 0.5, 0, (v, final) => store.edit((r) => (r.place = { ...HOME, ...r.place, right: v }), final)),
+      down: dial("downwards", "In heights of the picture", -0.5, 0.5, 0, (v, final) => store.edit((r) => (r.place = { ...HOME, ...r.place, down: v }), final)),
+      turn: dial("turned", "Degrees, clockwise", -180, 180, 0, (v, final) => store.edit((r) => (r.place = { ...HOME, ...r.place, turn: v }), final)),
+    };
+    this.place = block("Place", ...Object.values(this.moves), make("p", "toy-hint", "The input moves, and the picture with it: StyleGAN3-T follows shifts, R turns too."));
+    const home = button("back", "Back to where the model draws it", () => store.edit((r) => (r.place = HOME)));
+    this.place.head.append(home);
+    side.append(block("Picture", this.first.root, this.psi), this.place, this.classes, blend, block("Latents of your own", upload, make("p", "toy-hint", "A projector's .npz with w, .npy [N, 512] or [N, layers, 512], or rosinality's .pt.")));
   }
 
   /** What the recipe blends with, as this panel sees it; null if nothing. */
@@ -89,6 +98,7 @@ class LatentPanel {
     this.second.withClass(facts);
     this.count = facts.c_dim;
     this.classes.hidden = !facts.c_dim;
+    this.place.hidden = !facts.moves;
     this.classShape = null;
     this.map.fill();
   }
@@ -97,6 +107,7 @@ class LatentPanel {
     this.first.show(recipe.sources[0]);
     this.map.show(recipe.sources[0]);
     this.psi.show(recipe.psi);
+    for (const [name, row] of Object.entries(this.moves)) row.show(recipe.place?.[name] ?? 0);
     this.state = this.read(recipe);
     this.details.hidden = !this.state;
     this.on.textContent = this.state ? "Take away" : "Blend";

@@ -129,6 +129,7 @@ class Studio {
     if (recipe.cutoff != null) recipe.cutoff = Math.min(recipe.cutoff, facts.num_ws);
     recipe.noise.strength = recipe.noise.strength.slice(0, facts.noises.length);
     recipe.noise.pins = recipe.noise.pins.filter((pin) => pin.layer < facts.noises.length);
+    if (!facts.moves) recipe.place = { right: 0, down: 0, turn: 0 };
     recipe.edits = []; // directions are one model's own
   }
 

@@ -116,6 +116,8 @@ class _Colours:
 class StyleGan3Engine(Steps[Maker]):
     """StyleGAN3. It can be entered at every layer; its input, waves that w turns and moves, has no style of its own."""
 
+    moves = True
+
     def __init__(
         self, synthesis: stylegan3.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
     ) -> None:
@@ -142,7 +144,7 @@ class _Waves:
         return ws[:, 0, :0]
 
     def __call__(self, given: Inputs, store: Store, i: int) -> None:
-        _keep(self.input(given.ws[:, 0]), store, i)
+        _keep(self.input(given.ws[:, 0], given.transform), store, i)
 
 
 class _AliasFree:

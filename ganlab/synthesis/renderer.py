@@ -1,5 +1,6 @@
 """Recipes in, pictures out: `Renderer` holds one model, restarts at the first layer that differs, batches visitors."""
 
+import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
 from ganlab.networks import biggan, dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
-from ganlab.recipe import Noise, Recipe, Source
+from ganlab.recipe import Noise, Place, Recipe, Source
 from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
@@ -69,6 +70,7 @@ class Lowered:
     ws: Tensor  # [num_ws, w_dim]
     offsets: Tensor | None  # [channels of S], added to the styles
     noise: Noise
+    place: Place
     keys: list[Hashable]  # per step; equal keys, and equal ones before it, mean an equal result
 
 
@@ -125,6 +127,7 @@ class Renderer:
             ],
             "style_space": None if self.space.missing else self._style_space(),
             "no_style_space": self.space.missing,
+            "moves": engine.moves,
         }
 
     def _row(self, row: int) -> dict[str, Any]:
@@ -160,7 +163,9 @@ class Renderer:
             (None if s.row is None else styles[s.row], offset, None if s.noise is None else noises[s.noise])
             for s, offset in zip(self.steps, self.space.parts(offsets))
         ]
-        return Lowered(ws, offsets, recipe.noise, keys)
+        if self.engine.moves:
+            keys[0] = keys[0], recipe.place
+        return Lowered(ws, offsets, recipe.noise, recipe.place, keys)
 
     @torch.inference_mode()
     def styles(self, recipe: Recipe) -> Tensor:
@@ -308,7 +313,8 @@ class Renderer:
         if any(low.offsets is not None for low in lowered):
             zero = torch.zeros(self.space.channels)
             offsets = torch.stack([zero if low.offsets is None else low.offsets for low in lowered])
-        return self.engine.run(ws, self._maps(lowered, start, stop), store, start, stop, offsets)
+        moved = torch.stack([_transform(low.place) for low in lowered]) if self.engine.moves else None
+        return self.engine.run(ws, self._maps(lowered, start, stop), store, start, stop, offsets, moved)
 
     def _maps(self, lowered: list[Lowered], start: int, stop: int | None) -> list[Tensor | None]:
         """The noise inputs of a batch that the steps `start` .. `stop` take, None for the others."""
@@ -331,6 +337,10 @@ class Renderer:
             self._rooms.clear()
             self._rooms[n] = Store(LIMIT, self.engine.device)
         return self._rooms[n]
+
+
+def _transform(place: Place) -> Tensor:
+    return stylegan3.placed(place.right, place.down, math.radians(place.turn))
 
 
 def band(resolution: int) -> str:

@@ -42,6 +42,7 @@ class Inputs:
     ws: Tensor  # [N, num_ws, w_dim]
     noise: Sequence[Tensor | None]  # one entry a noise input, [H, W] or [N, 1, H, W] with its `scale` multiplied in
     offsets: Sequence[Tensor | None] = ()  # one entry a step, [N, styles]: added to its styles; empty: nothing
+    transform: Tensor | None = None  # [N, 3, 3] of the input, where the engine `moves`
 
     def __len__(self) -> int:
         return len(self.ws)
@@ -72,6 +73,7 @@ class Steps(Generic[M]):
     """A network that is run step by step. Read-only but for packed weights."""
 
     no_styles = ""  # a sentence that says why the family has none
+    moves = False  # whether the first step can be shifted and turned, and the picture with it
 
     def __init__(self, num_ws: int, device: torch.device | str) -> None:
         self.num_ws, self.device = num_ws, torch.device(device)
@@ -102,15 +104,17 @@ class Steps(Generic[M]):
         start: int = 0,
         stop: int | None = None,
         offsets: Tensor | None = None,
+        transform: Tensor | None = None,
     ) -> Tensor:
         """The image [N, C, H, W] after step `stop` (None: the last), begun at step `start` with what `store` holds.
 
-        ws, noise: as `Inputs` has them. offsets: [N, all styles], for the styles of all steps, one after the other.
-        `store` gets what each step makes.
+        ws, noise, transform: as `Inputs` has them. offsets: [N, all styles], for the styles of all steps, one after the
+        other. `store` gets what each step makes.
         """
         last = len(self.steps) - 1 if stop is None else stop
         parts = () if offsets is None else offsets.to(self.device).split([step.styles for step in self.steps], 1)
-        given = Inputs(ws.to(self.device), noise, parts)
+        moved = None if transform is None else transform.to(self.device)
+        given = Inputs(ws.to(self.device), noise, parts, moved)
         store.begin(len(ws))
         for i in range(start, last + 1):
             self.run_one(given, store, i)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from ganlab.film import Film, Keyframe
 from ganlab.networks import stylegan3
-from ganlab.recipe import Mix, Noise, Recipe, Source
+from ganlab.recipe import Mix, Noise, Place, Recipe, Source
 from ganlab.synthesis import Memory, Renderer
 
 BASE = Recipe(sources=(Source(3),), psi=0.8)
@@ -56,3 +57,29 @@ def test_rows_go_from_coarse_to_fine_as_their_cutoffs_do() -> None:
     for layer in facts["layers"]:
         side = layer["resolution"]
         assert RENDERER.activations(BASE, layer["index"]).shape == (layer["channels"], side, side)
+
+
+@torch.inference_mode()
+def test_the_picture_moves_with_its_place() -> None:
+    """A quarter turn of what R draws is the picture, turned; T and R follow a shift by whole pixels."""
+    torch.manual_seed(0)
+    settings = {"channel_base": 512, "channel_max": 16, "num_layers": 6, "conv_kernel": 1, "use_radial_filters": True}
+    renderer = Renderer(stylegan3.Generator(16, 0, 12, 32, 3, **settings), "round")
+    still, scale = renderer.image(BASE), float(renderer.image(BASE).std())
+    turned = renderer.image(replace(BASE, place=Place(turn=90)))
+    assert float((turned - still.rot90(-1, (1, 2))).abs().mean()) < 0.05 * scale
+    right = renderer.image(replace(BASE, place=Place(right=4 / 32, down=-2 / 32)))
+    assert float((right[:, :-2, 4:] - still[:, 2:, :-4]).abs().mean()) < 0.1 * scale
+    assert float((right - still).abs().mean()) > 0.3 * scale
+
+
+def test_a_place_is_only_drawn_again_where_it_matters() -> None:
+    memory, moved = Memory(), replace(BASE, place=Place(turn=10))
+    RENDERER.pictures([BASE], [memory])
+    assert RENDERER.pictures([moved], [memory])[0].start_name == "input"
+    assert RENDERER.facts()["moves"]
+    both = RENDERER.pictures([BASE, moved], exact=False)
+    assert not np.array_equal(both[0].image, both[1].image)
+    way = Film((Keyframe(BASE), Keyframe(moved)), loop=False)
+    turns = [way.at(part * way.seconds).place.turn for part in (0, 0.5, 1)]
+    assert turns == pytest.approx([0, 5, 10], abs=0.5)
