@@ -1,11 +1,11 @@
-"""Small StyleGAN2 models with random weights, saved as ours are."""
+"""Small models with random weights, saved as ours are."""
 
 from pathlib import Path
 
 import torch
 
 from ganlab import weights
-from ganlab.networks import stylegan2
+from ganlab.networks import stylegan2, stylegan3
 
 
 def write_model(folder: Path, name: str = "tiny", resolution: int = 32, classes: int = 0) -> Path:
@@ -27,4 +27,25 @@ def write_model(folder: Path, name: str = "tiny", resolution: int = 32, classes:
     path = folder / f"{name}.safetensors"
     names = [f"kind {i}" for i in range(classes)]
     weights.save(path, G, licence="CC0-1.0", about={"title": f"A {name} one, random", "classes": names}, config=config)
+    return path
+
+
+def write_free(folder: Path, name: str = "free") -> Path:
+    """A StyleGAN3-R."""
+    torch.manual_seed(1)
+    config = {
+        "z_dim": 16,
+        "c_dim": 0,
+        "w_dim": 16,
+        "img_resolution": 32,
+        "img_channels": 3,
+        "channel_base": 512,
+        "channel_max": 16,
+        "num_layers": 6,
+        "conv_kernel": 1,
+        "use_radial_filters": True,
+    }
+    G = stylegan3.Generator(**config)
+    path = folder / f"{name}.safetensors"
+    weights.save(path, G, licence="CC0-1.0", about={"title": "A turning one, random"}, config=config)
     return path

@@ -20,7 +20,7 @@ from ganlab.film import Film, Keyframe
 from ganlab.recipe import Recipe, Source
 from ganlab.render.pictures import png, recipe_in
 from tests.browser.conftest import free_port, serving
-from tests.tiny_models import write_model
+from tests.tiny_models import write_free, write_model
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
@@ -34,6 +34,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("models")
     write_model(folder, "atiny")
     write_model(folder, "btiny", classes=3)
+    write_free(folder, "free")
     patch = pytest.MonkeyPatch()
     patch.setenv("GANLAB_MODELS", str(folder))
     try:
@@ -241,6 +242,18 @@ def test_the_latent_map_moves_the_picture(open_page: Open, studio: str) -> None:
     changes(page, drag)
     source = recipe_of(page)["sources"][0]
     assert source["x"] == pytest.approx(1.4, abs=0.05) and source["y"] == pytest.approx(-0.7, abs=0.05)
+
+
+def test_a_stylegan3_is_shifted_and_turned(open_page: Open, studio: str) -> None:
+    page = open_lab(open_page, studio, "latent", "free")
+    place = page.locator(".studio-block", has_text="StyleGAN3-T follows shifts")
+    expect(place).to_be_visible()
+    still = pixels(page)
+    changes(page, lambda: slide(page, "turned"))
+    changes(page, lambda: slide(page, "to the right", 30))
+    assert changes(page, lambda: place.get_by_role("button", name="back").click()) == still
+    page = open_lab(open_page, studio, "latent", "atiny")
+    expect(page.locator(".studio-block", has_text="StyleGAN3-T follows shifts")).to_be_hidden()
 
 
 @pytest.mark.parametrize("way", ["w", "w+", "z_slerp", "z_lerp"])
