@@ -15,7 +15,7 @@ from ganlab.nn.supervised import STATE, trained
 from ganlab.training.pairs import HAIRSTYLES, LESSONS, PairsRun, PairsTraining, Pupil, finished
 
 NAME = "pairs.safetensors"
-LICENCE = "CC0-1.0"
+LICENCE = "Apache-2.0"
 RUNS = {
     "synthesis": PairsRun(),
     "mapping": PairsRun(lesson="mapping", images=4_000_000, batch=256, lr=0.03),

@@ -48,6 +48,14 @@ class ImageGanConfig(Config):
         "none", "A second D on a frozen network's features (Kumari et al. 2022)", choices=("none", *BACKBONES),
         group="Loss",
     )  # fmt: skip
+    g_orthogonal: float = knob(
+        0.0,
+        "Weight of G's orthogonal regularizer (Brock et al. 2019, eq. 3)",
+        lo=0,
+        hi=100,
+        group="Loss",
+        live=True,
+    )
     path_length: float = knob(
         0.0, "Weight of path length regularization (Karras et al. 2020)", lo=0, hi=100, group="Loss", live=True
     )

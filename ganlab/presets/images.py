@@ -68,6 +68,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         loss="hinge",
         penalties=(),
         z_dim=120,
+        g_orthogonal=1e-4,
         lr_g=1e-4,
         lr_d=4e-4,
         beta2=0.999,

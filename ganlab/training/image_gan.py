@@ -15,7 +15,7 @@ from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
 from ganlab.networks.vision_aided import BACKBONES, VisionAided
 from ganlab.nn.precision import has_bf16
-from ganlab.regularizers import path_lengths
+from ganlab.regularizers import orthogonality, path_lengths
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
@@ -142,10 +142,16 @@ class ImageGan:
         return 0.0
 
     def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
-        """Path length regularization where it is due (Karras et al. 2020, sec. 3.2), on half as many images."""
+        """Orthogonal regularization, and that of path lengths where it is due, on half as many images."""
         c = self.config
+        orthogonal = c.g_orthogonal * orthogonality(self.G) if c.g_orthogonal else 0.0
         if not c.path_length or step % c.path_interval:
-            return 0.0
+            return orthogonal
+        return orthogonal + self._path_length(step, part)
+
+    def _path_length(self, step: int, part: int) -> Tensor:
+        """Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sec. 3.2."""
+        c = self.config
         ws = self._ws(step, "path", part, max(1, self.size // 2), self.G.mapping)
         images = self._synthesised(ws, step, "path", part, self.G.synthesis)
         noise = torch.randn(images.shape, generator=self.draws.rng("path", step, part), device=images.device)

@@ -26,6 +26,7 @@ from ganlab.data.images import ImageData, ImageSet, Split, open_images
 from ganlab.features.faces import load_classifier
 from ganlab.networks.table import TRAINABLE
 from ganlab.presets.images import IMAGE_PRESETS, image_preset, image_run_names
+from ganlab.regularizers import orthogonality
 from ganlab.run import Penalty
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import checkpoint
@@ -499,3 +500,12 @@ def test_averages_follow() -> None:
         latents = training.draws.latents(4, 8, training.at - 1, 0, 0)
         assert not torch.equal(w_avg, training.gan.G.mapping.w_avg)
         assert torch.equal(training.gan.ema.mapping.w_avg, training.gan.G.mapping.w_avg) and len(latents) == 4
+
+
+def test_orthogonal_regularization_of_g() -> None:
+    """What it pays for is off the diagonal of W W^T; the rest of the loss is the same."""
+    free, bound = (ImageTraining(of_family("dcgan", g_orthogonal=weight)) for weight in (0.0, 50.0))
+    for training in (free, bound):
+        for _ in range(30):
+            training.step()
+    assert float(orthogonality(bound.gan.G)) < 0.5 * float(orthogonality(free.gan.G))

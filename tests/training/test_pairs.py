@@ -119,7 +119,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert command(tmp_path).main() == 0
     made = weights.load(tmp_path / NAME)
     assert made.mapping.fc0.weight.shape[0] == 16
-    assert weights.inspect(tmp_path / NAME).licence == "CC0-1.0"
+    assert weights.inspect(tmp_path / NAME).licence == "Apache-2.0"
     with pytest.raises(InvalidInput, match="add --resume"):
         command(tmp_path).main()
     before = (tmp_path / NAME).read_bytes()
