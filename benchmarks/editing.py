@@ -1,6 +1,6 @@
 """How well a text changes cartoon faces: 30 sentences, by a global direction, a mapper and an optimization.
 
-    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--beta 0.2]
+    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--beta 0.1]
 
 What is asked for, and what else changed, is read from the pictures by the classifier of faces, not by the CLIP that
 made the edit. A table for each way, a row for each strength, means over sentences: how many pictures show what was
@@ -184,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="faces64")
     parser.add_argument("--faces", type=int, default=100)
-    parser.add_argument("--beta", type=float, default=0.2)
+    parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--mapped", type=int, default=6, help="sentences that a mapper is trained for")
     parser.add_argument("--mapper-steps", type=int, default=200)
     parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")

@@ -5,7 +5,7 @@ class TextPrompt {
     this.studio = studio;
     this.stack = stack;
     this.texts = texts;
-    const { beta, direction } = { beta: 0.2, ...studio.store.extra.text };
+    const { beta, direction } = { beta: 0.1, ...studio.store.extra.text };
     this.mine = new Set([direction]); // directions that the texts in the boxes have had so far
     this.beta = dial("beta", "How much a channel must have to do with the text to be moved: higher changes less else", 0, 0.5, beta, (v, final) => this.now(final));
     this.alpha = dial("alpha", "How far it goes; below 0 the opposite", -REACH.s, REACH.s, 2, (v, final) => this.strengthen(v, final));

@@ -25,12 +25,12 @@ NO_FACES = "attributes are read from cartoon faces, and this model makes other p
 SUGGESTIONS = (  # of those that `benchmarks/editing.py` found to work best on the faces that ship
     "a person with glasses",
     "a person with long hair",
-    "a person with black hair",
-    "a person with a beard",
+    "a person with red hair",
+    "a person with white hair",
+    "a person with an open mouth",
     "a person with closed eyes",
-    "a person with bangs",
-    "a person with pigtails",
-    "a person wearing red clothes",
+    "a person wearing blue clothes",
+    "a person in a striped shirt",
 )
 T = TypeVar("T")
 

@@ -55,7 +55,7 @@ def _text(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Even
     """Two texts as a direction, with a hint where a word of them is not known."""
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
     neutral, target = (_words(message, name) for name in ("neutral", "target"))
-    beta = numbers(message, "beta", 0, 1, 0.2)
+    beta = numbers(message, "beta", 0, 1, 0.1)
     found = worker.ask(lambda painter: studio.editing.text(painter, clip, neutral, target, beta)).result()
     hint = clip.hint(f"{neutral} {target}") if hasattr(clip, "hint") else ""
     channels = int(found.vector.partition(":")[0])
