@@ -28,6 +28,7 @@ LESSONS = ("synthesis", "mapping", "both")
 LEVEL_ENDS = (0.25, 0.55)  # parts of the rows of ws that are coarse, and middle
 LEAST_PSI = 0.5  # of truncated pairs
 HAIRSTYLES = tuple(ATTRIBUTES[LABEL].options)
+SHARES = torch.tensor([option.probability for option in ATTRIBUTES[LABEL].options.values()])  # of the hairstyles
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,6 @@ class PairsTraining(Supervised):
             "both": [{"params": drawn}, {"params": slow, "scale": 10.0}],
         }
         self.optimizer = torch.optim.Adam(groups[run.lesson], run.lr, betas=(0.9, 0.99))
-        self.shares = torch.tensor([option.probability for option in ATTRIBUTES[LABEL].options.values()])
 
     def advance(self) -> Tensor:
         """One step; its loss."""
@@ -141,7 +141,7 @@ class PairsTraining(Supervised):
     def _latent_pairs(self, n: int, rng: torch.Generator, draw: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """z, one-hot classes, codes and, where wished, pictures of people as z decides them."""
         z = torch.randn(n, self.model.generator.z_dim, generator=rng)
-        hairstyle = torch.multinomial(self.shares, n, replacement=True, generator=rng)
+        hairstyle = torch.multinomial(SHARES, n, replacement=True, generator=rng)
         who, phases = people(z, hairstyle)
         images = render(who, detail(phases), self._side) * 2 - 1 if draw else torch.empty(0)
         return z, F.one_hot(hairstyle, len(HAIRSTYLES)).float(), code(who, phases), images
@@ -182,9 +182,8 @@ def finished(pupil: Pupil, seed: int, count: int = 10_000) -> stylegan2.Generato
     """The generator as it is kept: with its mean w, and without noise, which no lesson has seen."""
     generator: Any = pupil.generator.eval()
     rng = torch.Generator().manual_seed(seed)
-    shares = torch.tensor([option.probability for option in ATTRIBUTES[LABEL].options.values()])
     z = torch.randn(count, generator.z_dim, generator=rng)
-    c = F.one_hot(torch.multinomial(shares, count, replacement=True, generator=rng), len(HAIRSTYLES)).float()
+    c = F.one_hot(torch.multinomial(SHARES, count, replacement=True, generator=rng), len(HAIRSTYLES)).float()
     generator.mapping.w_avg.copy_(generator.mapping(z, c)[:, 0].mean(0))
     for layer in generator.synthesis.layers():
         layer.noise_strength.zero_()
