@@ -59,7 +59,7 @@ def people(z: Float[Tensor, "n z_dim"], hairstyle: Int[Tensor, "n"]) -> tuple[At
 def detail(phases: Float[Tensor, "n 6"]) -> Grain:
     """The random detail of faces of latents: one for all, so that it can be learned, but for the phases."""
     one, n = grain(DETAIL_SEED, [0]), len(phases)
-    every = [part.expand(n, -1, -1, -1) for part in (one.strands, one.freckles, one.spots)]
+    every = [part.to(phases.device).expand(n, -1, -1, -1) for part in (one.strands, one.freckles, one.spots)]
     return Grain(every[0], every[1], every[2], phases)
 
 
