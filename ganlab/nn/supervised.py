@@ -57,10 +57,11 @@ class Supervised:
     def follow(self) -> None:
         """Lets the average follow the weights, closely at first."""
         keep = min(self.run.ema, (1 + self.step) / (10 + self.step))
-        for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if slow.is_floating_point():
-                slow.lerp_(fast, 1 - keep)
-            else:
+        pairs = list(zip(self.average.state_dict().values(), self.model.state_dict().values()))
+        real = [pair for pair in pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([slow for slow, _ in real], [fast for _, fast in real], weight=1 - keep)
+        for slow, fast in pairs:
+            if not slow.is_floating_point():
                 slow.copy_(fast)
 
     def save(self, folder: Path) -> None:

@@ -1,10 +1,11 @@
-"""A style-based generator taught to draw: pairs of a latent and the face that it stands for, and no discriminator.
+"""A style-based generator taught to draw: pairs of a latent and the face that it stands for.
 
-Adversarial training can start from such a generator, which knows all that there is to be drawn. The synthesis network
-redraws people from the code of their attributes, w is a fixed rotation of that code, the mapping network learns from z
-to w; later half the pictures come from z by way of both. Regression on pairs: Dosovitskiy et al. 2015 (chairs from
-their codes); the term for edges: Mathieu et al. 2016, sec. 3.3; that for a frozen network's features: Dosovitskiy and
-Brox 2016, sec. 3. Codes of three people meet as in style mixing: coarse rows of ws draw coarse attributes, and so on.
+w is a fixed rotation of the code of somebody's attributes. Three lessons, in order: "mapping" learns from z to w;
+"drawing" redraws people, half of them from their codes and half from z; "rival" does so against a discriminator as
+well, which sees what an error of pixels forgives. Regression on pairs: Dosovitskiy et al. 2015 (chairs from their
+codes); the term for edges: Mathieu et al. 2016, sec. 3.3; that for a frozen network's features: Dosovitskiy and Brox
+2016, sec. 3; with a discriminator: Isola et al. 2017, eq. 4. Codes of three people meet as in style mixing: coarse rows
+of ws draw coarse attributes, and so on.
 """
 
 import copy
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from ganlab.config import Config, InvalidInput, knob
 from ganlab.data.faces import ATTRIBUTES, Attributes, render
@@ -24,8 +26,10 @@ from ganlab.features.faces import SIDE, load_classifier
 from ganlab.networks import stylegan2
 from ganlab.nn.supervised import Supervised
 
+LESSONS = ("mapping", "drawing", "rival")
 LEVEL_ENDS = (3, 6)  # rows of ws up to 8 px are coarse, up to the first at 32 px middle
 LEAST_PSI = 0.5  # of truncated pairs
+R1_INTERVAL = 16
 AHEAD = 16  # steps whose pairs are drawn together: a GPU would wait for its orders otherwise
 HAIRSTYLES = tuple(ATTRIBUTES[LABEL].options)
 SHARES = tuple(option.probability for option in ATTRIBUTES[LABEL].options.values())  # of the hairstyles
@@ -33,16 +37,17 @@ SHARES = tuple(option.probability for option in ATTRIBUTES[LABEL].options.values
 
 @dataclass(frozen=True)
 class PairsRun(Config):
-    """Everything that decides what is taught."""
+    """Everything that decides one lesson."""
 
-    images: int = knob(150_000, "Pairs drawn in all", lo=1, hi=1_000_000_000)
-    batch: int = knob(16, "Pairs in a step", lo=2, hi=8192)
-    latents: int = knob(16, "Latents for each pair that the mapping network learns from", lo=1, hi=1024)
+    lesson: str = knob("drawing", "What learns", choices=LESSONS)
+    images: int = knob(150_000, "Pairs in all; of latents and w's where the mapping network learns", lo=1, hi=10**12)
+    batch: int = knob(16, "Pairs in a step", lo=2, hi=1 << 20)
     lr: float = knob(0.01, "Learning rate of Adam at its top, falling along a cosine", lo=1e-6, hi=1, log=True)
-    mapping_lr: float = knob(0.03, "That of the mapping network", lo=1e-6, hi=1, log=True)
-    alone: float = knob(0.5, "Part of the run without pictures from z; later half of them are", lo=0, hi=1)
     edges: float = knob(1.0, "Weight of the error of differences between neighbouring pixels", lo=0, hi=100)
+    squares: float = knob(1.0, "Weight of the squares of both errors", lo=0, hi=100)
     features: float = knob(0.3, "Weight of the error of the classifier's feature maps", lo=0, hi=100)
+    pairs: float = knob(10.0, "Weight of all that beside a discriminator", lo=0, hi=1000)
+    r1: float = knob(0.05, "Weight of R1 against a discriminator's gradient on real faces", lo=0, hi=1000)
     mixing: float = knob(0.35, "Share of coded pairs whose levels come from three people", lo=0, hi=1)
     truncation: float = knob(0.35, "Share of coded pairs that are truncated", lo=0, hi=1)
     even: float = knob(
@@ -53,27 +58,31 @@ class PairsRun(Config):
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Steps of the whole lesson."""
         return -(-self.images // self.batch)
 
 
 class Pupil(nn.Module):
-    """A generator, and the rotation of codes of people to its w."""
+    """A generator, the rotation of codes of people to its w, and the discriminator of the last lesson."""
 
     embed: Tensor
 
-    def __init__(self, generator: stylegan2.Generator, seed: int = 0) -> None:
+    def __init__(
+        self, generator: stylegan2.Generator, rival: stylegan2.Discriminator | None = None, seed: int = 0
+    ) -> None:
         super().__init__()
         if generator.c_dim != len(HAIRSTYLES) or generator.z_dim < Z_DIM or generator.w_dim < CODE_DIM:
             needs = f"{len(HAIRSTYLES)} classes (hairstyles), z_dim of {Z_DIM} and w_dim of {CODE_DIM} or more"
             raise InvalidInput("generator", f"must have {needs}")
         self.generator = generator.to(memory_format=torch.channels_last)
+        self.rival = None if rival is None else rival.to(memory_format=torch.channels_last)
         square = torch.randn(generator.w_dim, generator.w_dim, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("embed", torch.linalg.qr(square)[0][:CODE_DIM].contiguous())
         ends = torch.tensor(LEVEL_ENDS)
         self.register_buffer("levels", torch.bucketize(torch.arange(generator.num_ws), ends, right=True), False)
         top = generator.img_resolution
-        self.scales = tuple(side for side in generator.synthesis.block_resolutions if side >= min(SIDE, top))
+        sides: Any = generator.synthesis.block_resolutions
+        self.scales: tuple[int, ...] = tuple(side for side in sides if side >= min(SIDE, top))
 
     def w(self, codes: Float[Tensor, "*n code"]) -> Float[Tensor, "*n w_dim"]:
         """What codes are in W."""
@@ -98,53 +107,74 @@ class Pupil(nn.Module):
 
 
 class Plan(NamedTuple):
-    """The pairs of a few steps, and the first half of each step's latents where they are to be drawn from z."""
+    """The pairs of a few steps: those of codes first, then those of z."""
 
     codes: Float[Tensor, "steps n 3 code"]
-    coded: list[Float[Tensor, "steps n 3 h w"]]  # of each scale
     z: Float[Tensor, "steps m z_dim"]
     c: Float[Tensor, "steps m classes"]
-    seen: list[Float[Tensor, "steps m 3 h w"]]
+    images: list[Float[Tensor, "steps n_and_m 3 h w"]]  # of each scale
 
 
 class PairsTraining(Supervised):
-    """Step k depends on the run and what was before it alone."""
+    """One lesson; step k depends on the run and what was before it alone."""
 
     def __init__(self, run: PairsRun, pupil: Pupil, device: str | torch.device = "cpu") -> None:
         self.run, self.step, self.device = run, 0, torch.device(device)
+        if run.lesson == "rival" and pupil.rival is None:
+            raise InvalidInput("lesson", "the last lesson needs a pupil with a discriminator")
         self.model = pupil.to(self.device)
         self.critic = load_classifier().to(self.device).requires_grad_(False)
         self.average = copy.deepcopy(pupil).eval().requires_grad_(False)
         self._plan: tuple[int, Plan] | None = None
         mapping: Any = pupil.generator.mapping
+        drawn = list(pupil.generator.synthesis.parameters())
         slow = [p for name, p in mapping.named_parameters() if name.startswith("fc")]
-        ratio = run.mapping_lr / run.lr
+        label = list(mapping.embed.parameters())
         # the mapping's own learning rate is a hundredth, for adversarial training
-        groups: list[dict[str, Any]] = [
-            {"params": list(pupil.generator.synthesis.parameters())},
-            {"params": slow, "scale": 100 * ratio},
-            {"params": list(mapping.embed.parameters()), "scale": ratio},
-        ]
-        self.optimizer = torch.optim.Adam(groups, run.lr, betas=(0.9, 0.99))
+        groups: dict[str, list[dict[str, Any]]] = {
+            "mapping": [{"params": slow, "scale": 100.0}, {"params": label}],
+            "drawing": [{"params": drawn}, {"params": slow, "scale": 30.0}, {"params": label, "scale": 0.1}],
+            "rival": [{"params": drawn}, {"params": slow, "scale": 10.0}, {"params": label, "scale": 0.1}],
+        }
+        chosen = groups[run.lesson]
+        if run.lesson == "rival" and pupil.rival is not None:
+            chosen.append({"params": list(pupil.rival.parameters()), "betas": (0.0, 0.99)})
+        self.optimizer = torch.optim.Adam(chosen, run.lr, betas=(0.0 if run.lesson == "rival" else 0.9, 0.99))
 
     def advance(self) -> Tensor:
-        """One step; its loss: of pictures, with a hundredth of the squared distance of w's."""
-        plan, at = self._planned(), self.step % AHEAD
-        loss = self._wrong(self.model.draw(self.model.ws(plan.codes[at])), [images[at] for images in plan.coded])
-        if plan.z.numel():
-            ws = self.model.generator.mapping(plan.z[at], plan.c[at])
-            loss = (loss + self._wrong(self.model.draw(ws), [images[at] for images in plan.seen])) / 2
-        told = loss.detach()
-        self.learn(loss + 0.01 * self._mapping_error())
+        """One step; the error of its pictures, or of its w's."""
+        told, loss = self._mapping() if self.run.lesson == "mapping" else self._drawing()
+        self.learn(loss)
         self.follow()
-        return told
+        return told.detach()
 
-    def _mapping_error(self) -> Tensor:
+    def _mapping(self) -> tuple[Tensor, Tensor]:
         with torch.device(self.device):
-            z, c, who, phases = _latents(self.run.batch * self.run.latents, self._z_dim, self._rng(self.step, 1))
+            z, c, who, phases = _latents(self.run.batch, self._z_dim, self._rng(self.step))
             goal = self.model.w(code(who, phases))
-        wrong: Tensor = self.model.generator.mapping(z, c)[:, 0] - goal
-        return wrong.square().sum(1).mean()
+        loss = (self.model.generator.mapping(z, c)[:, 0] - goal).square().sum(1).mean()
+        return loss, loss
+
+    def _drawing(self) -> tuple[Tensor, Tensor]:
+        plan, at = self._planned(), self.step % AHEAD
+        real = [images[at] for images in plan.images]
+        mapped = self.model.generator.mapping(plan.z[at], plan.c[at])
+        made = self.model.draw(torch.cat([self.model.ws(plan.codes[at]), mapped]))
+        error = self._wrong(made, real)
+        if self.run.lesson == "drawing":
+            return error, error
+        return error, self.run.pairs * error + self._contest(made[-1], real[-1])
+
+    def _contest(self, made: Tensor, real: Tensor) -> Tensor:
+        """The non-saturating losses of both, each with gradients for its own alone, and lazy R1."""
+        rival = self.model.rival
+        judged = functional_call(rival, {name: p.detach() for name, p in rival.named_parameters()}, made)
+        losses = F.softplus(-judged).mean() + F.softplus(rival(made.detach())).mean() + F.softplus(-rival(real)).mean()
+        if self.step % R1_INTERVAL or not self.run.r1:
+            return losses
+        seen = real.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(rival(seen).sum(), seen, create_graph=True)
+        return losses + R1_INTERVAL * self.run.r1 * slope.square().sum((1, 2, 3)).mean()
 
     def _planned(self) -> Plan:
         number = self.step // AHEAD
@@ -154,24 +184,24 @@ class PairsTraining(Supervised):
         return self._plan[1]
 
     def _drawn(self, number: int) -> Plan:
-        later = number * AHEAD >= self.run.alone * self.run.steps
-        m = self.run.batch // 2 if later else 0
-        n, rng = self.run.batch - m, self._rng(number, 0)
+        m = self.run.batch // 2
+        n, rng = self.run.batch - m, self._rng(number)
         codes, coded = coded_pairs(self.run, n * AHEAD, self.model.scales, rng)
         z, c, who, phases = _latents(m * AHEAD, self._z_dim, rng)
-        seen = _pictures(who, phases, self.model.scales) if m else []
 
         def split(part: Tensor) -> Tensor:
             return part.unflatten(0, (AHEAD, len(part) // AHEAD))
 
-        return Plan(split(codes), [split(part) for part in coded], split(z), split(c), [split(part) for part in seen])
+        seen = _pictures(who, phases, self.model.scales)
+        images = [torch.cat([split(one), split(other)], 1) for one, other in zip(coded, seen)]
+        return Plan(split(codes), split(z), split(c), images)
 
     def _wrong(self, made: list[Tensor], images: list[Tensor]) -> Tensor:
         """The error of pixels, of edges and of features; the mean over scales."""
         return torch.stack([self._wrong_at(one, other) for one, other in zip(made, images)]).mean()
 
     def _wrong_at(self, made: Tensor, images: Tensor) -> Tensor:
-        error = _distance(made - images, self.run.edges)
+        error = _distance(made - images, self.run.edges, self.run.squares)
         if not self.run.features:
             return error
         with torch.no_grad():
@@ -179,8 +209,8 @@ class PairsTraining(Supervised):
         parts = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(self.critic.maps(made), wanted)]
         return error + self.run.features * torch.stack(parts).mean()
 
-    def _rng(self, number: int, stream: int) -> torch.Generator:
-        return torch.Generator(self.device).manual_seed((self.run.seed << 32) + 2 * number + stream)
+    def _rng(self, number: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed((self.run.seed << 32) + number)
 
     @property
     def _z_dim(self) -> int:
@@ -236,11 +266,11 @@ def _some_evenly(people: Attributes, share: float, rng: torch.Generator) -> Attr
     return Attributes(settled(values))
 
 
-def _distance(wrong: Float[Tensor, "n c h w"], edges: float) -> Tensor:
+def _distance(wrong: Float[Tensor, "n c h w"], edges: float, squares: float) -> Tensor:
     """The mean error of pixels, and of the differences between neighbours, so that outlines are sharp."""
-    across = (wrong[..., 1:] - wrong[..., :-1]).abs().mean()
-    down = (wrong[..., 1:, :] - wrong[..., :-1, :]).abs().mean()
-    return wrong.abs().mean() + edges * (across + down)
+    across, down = wrong[..., 1:] - wrong[..., :-1], wrong[..., 1:, :] - wrong[..., :-1, :]
+    parts = [(wrong, 1.0), (across, edges), (down, edges)]
+    return torch.stack([weight * (e.abs().mean() + squares * e.square().mean()) for e, weight in parts]).sum()
 
 
 @torch.no_grad()
