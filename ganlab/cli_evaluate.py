@@ -77,7 +77,7 @@ class Evaluate:
             rows = [(f"FD-{found.name}", str(found.fd)), ("precision", str(found.precision))]
             rows.append(("recall", str(found.recall)))
             if classes:
-                rows.append(("class as asked", f"{meter.class_accuracy(images, asked):.1%} (5 nearest real images)"))
+                rows.append(("class as asked", f"{meter.class_accuracy(images, asked):.1%} ({meter.reader})"))
             columns.append([*rows, *([("note", found.warning)] if found.warning else [])])
         return columns
 

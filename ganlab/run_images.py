@@ -48,6 +48,25 @@ class ImageGanConfig(Config):
         "none", "A second D on a frozen network's features (Kumari et al. 2022)", choices=("none", *BACKBONES),
         group="Loss",
     )  # fmt: skip
+    classifier_d: float = knob(
+        0.0, "Weight of D's class loss (Odena et al. 2017); of both 0: labels enter D instead", lo=0, hi=100,
+        group="Classes",
+    )  # fmt: skip
+    classifier_g: float = knob(0.0, "Weight of G's class loss", lo=0, hi=100, group="Classes")
+    single_label: bool = knob(False, "Every batch is of one class, drawn anew for each", group="Classes")
+    info: int = knob(0, "First numbers of z that D must be able to read (Chen et al. 2016)", lo=0, hi=64, group="Loss")
+    info_weight: float = knob(1.0, "Weight of the error of reading them", lo=0, hi=100, group="Loss", live=True)
+    cr_real: float = knob(
+        0.0, "Weight of D's consistency on moved data (Zhang et al. 2020)", lo=0, hi=1000, group="Loss", live=True
+    )
+    cr_fake: float = knob(
+        0.0, "The same on moved fakes (bCR, Zhao et al. 2021)", lo=0, hi=1000, group="Loss", live=True
+    )
+    zcr_d: float = knob(0.0, "The same on fakes of a moved z (zCR)", lo=0, hi=1000, group="Loss", live=True)
+    zcr_g: float = knob(
+        0.0, "Weight of what keeps G's pictures of a moved z apart (zCR)", lo=0, hi=1000, group="Loss", live=True
+    )
+    zcr_noise: float = knob(0.05, "How far z is moved, as a deviation", lo=1e-4, hi=10, group="Loss", live=True)
     g_orthogonal: float = knob(
         0.0,
         "Weight of G's orthogonal regularizer (Brock et al. 2019, eq. 3)",
@@ -102,6 +121,8 @@ class ImageGanConfig(Config):
             raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
         if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
+        if self.info > self.z_dim:
+            raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
         names = [penalty.name for penalty in self.penalties]
         if len(names) != len(set(names)):
             raise InvalidInput("penalties", "the same regularizer stands there twice")
@@ -133,8 +154,11 @@ class ImageRun(Config):
             raise InvalidInput("events", "must be in the order of their steps")
         if self.data.labels and not TRAINABLE[self.gan.family].conditional:
             raise InvalidInput("data.labels", f"{self.gan.family} knows no classes; leave labels empty")
-        if self.gan.second != "none" and self.data.channels != 3:
-            raise InvalidInput("gan.second", "sees colours only; choose none, or images of 3 channels")
+        if self.gan.single_label and not (self.data.labels and self._fixed):
+            raise InvalidInput("gan.single_label", "needs labels, and a set that ends; faces do with data.limit")
+        for name, sees in (("second", self.gan.second != "none"), ("family", TRAINABLE[self.gan.family].colours)):
+            if sees and self.data.channels != 3:
+                raise InvalidInput(f"gan.{name}", "sees colours only; choose another, or images of 3 channels")
         if self.gan.channel_base < self.data.resolution:
             raise InvalidInput("gan.channel_base", f"must be at least the resolution, {self.data.resolution}")
         self._check_size()
@@ -174,6 +198,11 @@ class ImageRun(Config):
     def until(self, step: int) -> "ImageRun":
         """This run without the events after `step`."""
         return replace(self, events=tuple(e for e in self.events if e.step <= step))
+
+    @property
+    def _fixed(self) -> bool:
+        """Whether the set has an end."""
+        return self.data.name != "faces" or self.data.limit > 0
 
     def _check_size(self) -> None:
         """Refuses what would not fit into any machine's memory; sizes are of the widest families, about."""

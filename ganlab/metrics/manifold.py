@@ -42,6 +42,11 @@ def precision_recall(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: 
     return PrecisionRecall(float(covered.double().mean()), recalled / len(real))
 
 
+def f_score(precision: float, recall: float) -> float:
+    """F1: their harmonic mean, 0 where both are (Lucic et al. 2018, sec. 5)."""
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
 def density_coverage(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: int = 5) -> DensityCoverage:
     """Density and coverage: both from the balls of real pictures only, so that odd fakes cannot help."""
     _checked(real, fake, k)

@@ -38,6 +38,12 @@ def ms_ssim(
     return torch.stack(parts).prod(0).mean(1).float()
 
 
+def weights_of(side: int) -> tuple[float, ...]:
+    """The usual weights for pictures that are large enough; of fewer scales, adding up to 1, for smaller ones."""
+    count = max([k for k in range(1, len(WEIGHTS) + 1) if (WINDOW - 1) * 2 ** (k - 1) < side], default=1)
+    return tuple(weight / sum(WEIGHTS[:count]) for weight in WEIGHTS[:count]) if count < len(WEIGHTS) else WEIGHTS
+
+
 def mean_similarity(images: Float[Tensor, "n c h w"], pairs: int, rng: torch.Generator, **more: object) -> float:
     """The mean over random pairs of different pictures, as many as `pairs`."""
     n = len(images)

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ganlab.networks import biggan, dcgan, r3gan, stylegan1, stylegan2, stylegan3
+from ganlab.networks import (
+    biggan,
+    dcgan,
+    mlp_images,
+    projected,
+    r3gan,
+    stylegan1,
+    stylegan2,
+    stylegan3,
+    transgan,
+    vitgan,
+)
 
 
 class Shape(NamedTuple):
@@ -38,6 +49,7 @@ class Trainable:
     d_arguments: Callable[[Shape], Arguments]
     styles: bool = False  # has ws and layers: style mixing and path length regularization apply
     conditional: bool = True
+    colours: bool = False  # D sees pictures of 3 channels only
 
 
 def _images(s: Shape) -> Arguments:
@@ -54,6 +66,10 @@ def _plain_g(s: Shape) -> Arguments:
 
 def _plain_d(s: Shape) -> Arguments:
     return {"c_dim": s.classes, **_images(s), **_widths(s)}
+
+
+def _hidden_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "hidden": True}
 
 
 def _sagan_g(s: Shape) -> Arguments:
@@ -88,9 +104,29 @@ def _stylegan3_r(s: Shape) -> Arguments:
     return {**_stylegan3_g(s), **twice, "conv_kernel": 1, "use_radial_filters": True}
 
 
+def _vitgan_g(s: Shape) -> Arguments:
+    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_layers": s.mapping_layers}
+
+
 TRAINABLE: dict[str, Trainable] = {
     "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
     "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
+    "dcgan-hidden": Trainable(
+        "DCGAN, label at 4 x 4", "Reed et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _hidden_d
+    ),
+    "mlp": Trainable(
+        "MLP", "Goodfellow et al. 2014", mlp_images.Generator, mlp_images.Discriminator, _plain_g, _plain_d
+    ),
+    "projected": Trainable(
+        "Projected GAN",
+        "Sauer et al. 2021",
+        stylegan2.Generator,
+        projected.Discriminator,
+        _stylegan2_g,
+        _plain_d,
+        styles=True,
+        colours=True,
+    ),
     "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
     "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),
     "stylegan1": Trainable(
@@ -129,5 +165,11 @@ TRAINABLE: dict[str, Trainable] = {
         _stylegan3_r,
         _stylegan2_d,
         styles=True,
+    ),
+    "transgan": Trainable(
+        "TransGAN", "Jiang et al. 2021", transgan.Generator, transgan.Discriminator, _plain_g, _plain_d
+    ),
+    "vitgan": Trainable(
+        "ViTGAN", "Lee et al. 2022", vitgan.Generator, vitgan.Discriminator, _vitgan_g, _plain_d, styles=True
     ),
 }

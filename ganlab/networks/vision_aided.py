@@ -51,21 +51,38 @@ class FeatureHead(nn.Module):
         return cast(Tensor, self.last(self.down(self.squeeze(x)), None, one_hot))
 
 
-class VisionAided(nn.Module):
+class OnFrozen(nn.Module):
+    """What looks through a frozen network, which is no part of its state: it comes with ganlab."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self._held = (backbone,)  # in a tuple: not a submodule
+
+    @property
+    def frozen(self) -> Backbone:
+        """The network."""
+        return self._held[0]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """The frozen network follows to other devices."""
+        cast(nn.Module, self.frozen)._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+
+class VisionAided(OnFrozen):
     """D(img, c) of any family and one head for each feature map of a frozen network: logits [N, 1 + heads].
 
-    The first column is D's own. The frozen network is no part of the state: it comes with ganlab.
+    The first column is D's own.
     """
 
     def __init__(self, own: nn.Module, backbone: Backbone, c_dim: int, width: int = 64) -> None:
-        super().__init__()
+        super().__init__(backbone)
         self.own = own
         self.c_dim = c_dim
-        self._frozen = (backbone,)  # in a tuple: not a submodule
         self.heads = nn.ModuleList(FeatureHead(channels, side, c_dim, width) for channels, side in backbone.map_shapes)
 
     def forward(self, img: Float[Tensor, "n 3 h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n k"]:
-        maps = self._frozen[0].maps(img)
+        maps = self.frozen.maps(img)
         return torch.cat([self.own(img, c), *(head(x, c) for head, x in zip(self.heads, maps))], 1)
 
     def power_iterate(self, times: int = 1) -> None:
@@ -73,11 +90,6 @@ class VisionAided(nn.Module):
         own: Any = self.own
         if hasattr(own, "power_iterate"):
             own.power_iterate(times)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """The frozen network follows to other devices."""
-        cast(nn.Module, self._frozen[0])._apply(fn, recurse)
-        return super()._apply(fn, recurse)
 
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {"faces": lambda: copy.deepcopy(load_classifier())}

@@ -33,32 +33,98 @@ def _row(title: str, text: str, paper: str, data: ImageData | None = None, **set
 STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0}
 QUICK_STYLES: dict[str, Any] = {**STYLES, "channel_max": 64, "channel_base": 2048, "batch": 16, "ema_kimg": 5.0}
 
+PLAIN_ADAM: dict[str, Any] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 64, "ema_kimg": 5.0}
+SPECTRAL: dict[str, Any] = {"loss": "hinge", "lr_g": 1e-4, "lr_d": 4e-4, "beta2": 0.9, "batch": 64}
+OF_HAIRSTYLES = ImageData(resolution=32, labels="hairstyle")
+
 IMAGE_PRESETS: dict[str, ImagePreset] = {
+    "mlp": _row(
+        "MLP",
+        "The first GAN: layers that see a picture as one long vector, and know nothing of neighbours.",
+        "Goodfellow et al. 2014",
+        family="mlp",
+        penalties=(),
+        **PLAIN_ADAM,
+    ),
     "dcgan": _row(
         "DCGAN",
         "Transposed convolutions and batch normalisation: the quickest way from noise to pictures.",
         "Radford et al. 2016",
         family="dcgan",
         penalties=(),
-        lr_g=2e-4,
-        lr_d=2e-4,
-        beta1=0.5,
-        beta2=0.999,
-        batch=64,
         channel_max=256,
-        ema_kimg=5.0,
+        **PLAIN_ADAM,
+    ),
+    "cgan": _row(
+        "Conditional DCGAN",
+        "The class is laid beside z for G, and beside the picture for D, as constant channels.",
+        "Mirza and Osindero 2014",
+        OF_HAIRSTYLES,
+        family="dcgan",
+        penalties=(),
+        channel_max=256,
+        **PLAIN_ADAM,
+    ),
+    "cgan-hidden": _row(
+        "Conditional DCGAN, deep label",
+        "The class meets what D has understood of the picture, at 4 x 4, instead of the picture.",
+        "Reed et al. 2016",
+        OF_HAIRSTYLES,
+        family="dcgan-hidden",
+        penalties=(),
+        channel_max=256,
+        **PLAIN_ADAM,
+    ),
+    "acgan": _row(
+        "AC-GAN",
+        "D is not told the class but must read it, off data and fakes; G is paid where it can.",
+        "Odena et al. 2017",
+        OF_HAIRSTYLES,
+        family="dcgan",
+        penalties=(),
+        channel_max=256,
+        classifier_d=1.0,
+        classifier_g=1.0,
+        **PLAIN_ADAM,
+    ),
+    "infogan": _row(
+        "InfoGAN",
+        "A head of D must read four numbers of z off each picture, so that each comes to mean something.",
+        "Chen et al. 2016",
+        family="dcgan",
+        penalties=(),
+        channel_max=256,
+        info=4,
+        **PLAIN_ADAM,
+    ),
+    "crgan": _row(
+        "CR-GAN",
+        "SAGAN whose D must say the same of a picture that is moved a little or mirrored.",
+        "Zhang et al. 2020, Consistency Regularization",
+        family="sagan",
+        penalties=(),
+        cr_real=10.0,
+        **SPECTRAL,
+    ),
+    "icrgan": _row(
+        "ICR-GAN",
+        "Consistency of fakes and of moved latents as well, and pictures of near latents are kept apart.",
+        "Zhao et al. 2021, Improved Consistency Regularization",
+        family="sagan",
+        penalties=(),
+        cr_real=10.0,
+        cr_fake=10.0,
+        zcr_d=5.0,
+        zcr_g=0.5,
+        **SPECTRAL,
     ),
     "sagan": _row(
         "SAGAN",
         "Self-attention, so that far parts of a picture agree, and spectral normalisation of both networks.",
         "Zhang et al. 2019",
         family="sagan",
-        loss="hinge",
         penalties=(),
-        lr_g=1e-4,
-        lr_d=4e-4,
-        beta2=0.9,
-        batch=64,
+        **SPECTRAL,
     ),
     "biggan": _row(
         "BigGAN",
@@ -74,6 +140,47 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         beta2=0.999,
         batch=64,
         d_steps=2,
+    ),
+    "vitgan": _row(
+        "ViTGAN",
+        "Transformers on patches, and a smooth D: attention by distance, kept spectral norms, overlapping patches.",
+        "Lee et al. 2022",
+        family="vitgan",
+        penalties=(Penalty("r1", 1.0, 16),),
+        channel_max=256,
+        lr_g=2e-4,
+        lr_d=2e-4,
+        beta2=0.99,
+        augment="diffaugment",
+        cr_real=10.0,
+        cr_fake=10.0,
+    ),
+    "transgan": _row(
+        "TransGAN",
+        "Two plain transformers, G's doubling its tokens by pixel shuffling, with a gradient penalty and augmentation.",
+        "Jiang et al. 2021",
+        family="transgan",
+        loss="wgan",
+        penalties=(Penalty("wgan_gp", 10.0),),
+        z_dim=256,
+        lr_g=1e-4,
+        lr_d=1e-4,
+        beta2=0.99,
+        d_steps=4,
+        augment="diffaugment",
+    ),
+    "projected": _row(
+        "Projected GAN",
+        "D is three small networks on a frozen network's features, mixed at random: it starts out knowing what to see.",
+        "Sauer et al. 2021",
+        family="projected",
+        loss="hinge",
+        penalties=(),
+        lr_g=2e-4,
+        lr_d=2e-4,
+        beta2=0.99,
+        batch=16,
+        augment="diffaugment",
     ),
     "r3gan": _row(
         "R3GAN",
@@ -213,7 +320,7 @@ def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageR
     row = IMAGE_PRESETS[key]
     side = resolution or (row.data.resolution if row.data else 64)
     if row.data is not None and data is None:
-        images = replace(row.data, resolution=side, labels=labels)
+        images = replace(row.data, resolution=side, labels=labels or row.data.labels)
     else:
         images = image_data(data or "faces", side, labels)
     return ImageRun(images, row.gan)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import biggan, lucidrains, stylegan1, stylegan3
+from ganlab.networks import biggan, lucidrains, stylegan1, stylegan3, vitgan
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -182,7 +182,7 @@ class BigGanEngine(Steps[Maker]):
 
 
 class _RowStage:
-    def __init__(self, synthesis: biggan.SynthesisNetwork, index: int) -> None:
+    def __init__(self, synthesis: biggan.SynthesisNetwork | vitgan.SynthesisNetwork, index: int) -> None:
         self.synthesis, self.index = synthesis, index
 
     def sources(self) -> list[int]:
@@ -194,6 +194,37 @@ class _RowStage:
     def __call__(self, given: Inputs, store: Store, i: int) -> None:
         x = _features(store, i - 1) if i else None
         _keep(self.synthesis.stage(self.index, x, given.ws[:, self.index]), store, i)
+
+
+class VitGanEngine(Steps[Maker]):
+    """ViTGAN. It can be entered at every block and at the patches' drawing, each of which reads a row of ws."""
+
+    no_styles = "this model has no style space: its rows of ws go into layer norms as they are"
+
+    def __init__(
+        self, synthesis: vitgan.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(synthesis.num_ws, device)
+        side, last = synthesis.side, len(synthesis.blocks)
+        for k in range(last):
+            self._add(Step(f"{side}x{side} block{k}", "conv", side, k, None, synthesis.width), _RowStage(synthesis, k))
+        side = synthesis.img_resolution
+        self._add(Step(f"{side}x{side} torgb", "rgb", side, last, None, synthesis.img_channels), _Patches(synthesis))
+
+
+class _Patches:
+    def __init__(self, synthesis: vitgan.SynthesisNetwork) -> None:
+        self.synthesis, self.row = synthesis, len(synthesis.blocks)
+
+    def sources(self) -> list[int]:
+        return [self.row - 1]
+
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        image = self.synthesis.torgb(_features(store, i - 1), given.ws[:, self.row])
+        store.plain(i, *image.shape[:3]).copy_(image)
 
 
 class StagedEngine(Steps[Maker]):
@@ -208,6 +239,12 @@ class StagedEngine(Steps[Maker]):
             self._add(step, _Stage(synthesis.stages[k], k))
         channels = synthesis.img_channels
         self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Rgb(synthesis.torgb, k))
+
+
+class TransGanEngine(StagedEngine):
+    """TransGAN, whose tokens begin at 8 x 8."""
+
+    no_styles = "this model has no style space: its layers take no styles, w enters at 8 x 8 alone"
 
 
 class _Stage:

@@ -12,13 +12,32 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.networks import biggan, dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
+from ganlab.networks import (
+    biggan,
+    dcgan,
+    lucidrains,
+    mlp_images,
+    r3gan,
+    stylegan1,
+    stylegan2,
+    stylegan3,
+    transgan,
+    vitgan,
+)
 from ganlab.recipe import Noise, Place, Recipe, Source
 from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
 from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
-from ganlab.synthesis.plain import BigGanEngine, LucidrainsEngine, StagedEngine, StyleGan1Engine, StyleGan3Engine
+from ganlab.synthesis.plain import (
+    BigGanEngine,
+    LucidrainsEngine,
+    StagedEngine,
+    StyleGan1Engine,
+    StyleGan3Engine,
+    TransGanEngine,
+    VitGanEngine,
+)
 from ganlab.synthesis.steps import Steps
 from ganlab.synthesis.store import LIMIT, Memory, Store
 from ganlab.synthesis.styles import StyleSpace
@@ -31,6 +50,8 @@ Generator = (
     | stylegan1.Generator
     | stylegan3.Generator
     | biggan.Generator
+    | transgan.Generator
+    | vitgan.Generator
     | lucidrains.Generator
     | dcgan.Generator
     | r3gan.Generator
@@ -40,9 +61,12 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     stylegan1.Generator: StyleGan1Engine,
     stylegan3.Generator: StyleGan3Engine,
     biggan.Generator: BigGanEngine,
+    transgan.Generator: TransGanEngine,
+    vitgan.Generator: VitGanEngine,
     lucidrains.Generator: LucidrainsEngine,
     dcgan.Generator: StagedEngine,
     r3gan.Generator: StagedEngine,
+    mlp_images.Generator: StagedEngine,
 }
 Pixels = npt.NDArray[np.uint8]
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on

@@ -28,14 +28,17 @@ class ImageDraws:
         """A generator of its own for every key."""
         return torch.Generator(self.device).manual_seed(seed_of(self.seed, *key))
 
-    def real(self, first: int, count: int, kind: str = "train") -> tuple[Float[Tensor, "n c h w"], Tensor]:
+    def real(
+        self, first: int, count: int, kind: str = "train", alike: bool = False
+    ) -> tuple[Float[Tensor, "n c h w"], Tensor]:
         """Images `first` .. `first + count - 1` of the endless row of shuffled epochs, in [-1, 1], and their labels.
 
-        Labels are one-hot [n, classes]. `kind` "valid" takes the images that are held out.
+        Labels are one-hot [n, classes]. `kind` "valid" takes the images that are held out. `alike`: all of one class,
+        which is drawn as often as it is in the data, and each image of it at random.
         """
-        key = (first, count, kind)
+        key = (first, count, kind, alike)
         if self._held is None or self._held[0] != key:
-            self._held = key, self._made(first, count, kind)
+            self._held = key, self._made(first, count, kind, alike)
         return self._held[1]
 
     def order(self, first: int, count: int, size: int) -> Tensor:
@@ -62,19 +65,26 @@ class ImageDraws:
         """U[0, 1)."""
         return torch.rand(rows, columns, generator=self.rng("uniform", *key), device=self.device)
 
-    def _made(self, first: int, count: int, kind: str) -> tuple[Tensor, Tensor]:
+    def _made(self, first: int, count: int, kind: str, alike: bool) -> tuple[Tensor, Tensor]:
         split = self.images.train if kind == "train" else self.images.valid
         assert split is not None
         if split.endless:
             pixels, targets = split.get(range(first, first + count))
         else:
-            numbers = self.order(first, count, len(split))
+            numbers = self._alike(split, first, count) if alike else self.order(first, count, len(split))
             held = self._here(split) if kind == "train" else None
             pixels, targets = split.get(numbers) if held is None else _taken(held, numbers.to(self.device))
         pixels, targets = pixels.to(self.device), targets.to(self.device)
         labels = torch.eye(max(self.classes, 1), device=self.device)[targets]
         images = pixels.to(memory_format=torch.channels_last).float().div_(127.5).sub_(1)
         return images, labels
+
+    def _alike(self, split: Split, first: int, count: int) -> Tensor:
+        """Numbers of images of one class."""
+        targets, rng = split.targets, generator(self.seed, "alike", first)
+        assert targets is not None
+        members = (targets == targets[torch.randint(len(targets), (1,), generator=rng)]).nonzero()[:, 0]
+        return members[torch.randint(len(members), (count,), generator=rng)]
 
     def _here(self, split: Split) -> tuple[Tensor, Tensor] | None:
         """The whole set on the GPU: 200,000 faces of 64 px take 2.5 GB."""

@@ -12,18 +12,18 @@ from ganlab.augment.ada import AdaController, AdaPipe
 from ganlab.augment.diffaugment import diff_augment
 from ganlab.config import InvalidInput
 from ganlab.losses import LOSSES
+from ganlab.networks.auxiliary import AuxiliaryD
 from ganlab.networks.table import TRAINABLE
 from ganlab.networks.vision_aided import BACKBONES, VisionAided
 from ganlab.nn.precision import has_bf16
-from ganlab.regularizers import orthogonality, path_lengths
 from ganlab.run_images import ImageGanConfig, ImageRun
+from ganlab.training import extras
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.processes import Alone
 from ganlab.training.step import REAL
 
 ADA_EVERY = 4  # steps between looks at r_t (Karras et al. 2020, sec. 3.3)
-PATH_DECAY = 0.01  # of the mean path length (Karras et al. 2020, "Analyzing", appendix B)
 W_BETA = 0.998  # of the mean w
 RAMP_UP = 0.05  # G's average looks back at most so much of the training: at first it follows quickly
 HALF_LIFE = 0.5
@@ -50,7 +50,7 @@ class ImageGan:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(run.seed, "weights"))
             self.G: Any = self.family.g(**self.g_arguments)
-            self.D: Any = self.family.d(**self.family.d_arguments(run.shape(draws.classes, run.gan.d_width)))
+            self.D: Any = self._discriminator(shape.classes)
             if self.config.second != "none":
                 self.D = VisionAided(self.D, BACKBONES[self.config.second](), shape.classes)
         for net in (self.G, self.D):
@@ -73,6 +73,13 @@ class ImageGan:
         self._moved = False  # G has, in this step
         self._local: dict[str, list[Tensor]] = {}  # what the parts of this step saw, to be averaged over all
 
+    def _discriminator(self, classes: int) -> nn.Module:
+        """Of the family, with a second head where something is to be read off pictures."""
+        c, data = self.config, self.run.data
+        read = classes if c.classifier_d or c.classifier_g else 0
+        own = self.family.d(**self.family.d_arguments(self.run.shape(0 if read else classes, c.d_width)))
+        return AuxiliaryD(own, read, c.info, data.channels, data.resolution) if read or c.info else own
+
     @property
     def reuses_fakes(self) -> bool:
         """D's step and G's step share fakes where a batch is one part."""
@@ -91,9 +98,11 @@ class ImageGan:
         """Data [n, C, H, W] in [-1, 1]."""
         return self._batch(step, j, part)[0]
 
-    def generate(self, step: int, j: int, part: int) -> Tensor:
-        """Fakes [n, C, H, W], with their graph."""
-        ws = self._ws(step, j, part, self.size, self._quick["mapping"])
+    def generate(self, step: int, j: int, part: int, moved: float = 0.0) -> Tensor:
+        """Fakes [n, C, H, W], with their graph; `moved`: the deviation of what is added to their z."""
+        ws = self._ws(step, j, part, self.size, self._quick["mapping"], moved)
+        if moved:
+            return self._synthesised(ws, step, j, part, self._quick["synthesis"])
         if j == self.config.d_steps - 1:  # those of G's step
             self._note("w", ws[:, 0].detach().mean(0))
         return self._synthesised(ws, step, j, part, self._quick["synthesis"])
@@ -116,10 +125,25 @@ class ImageGan:
         own = self.D.own if isinstance(self.D, VisionAided) else self.D  # not compiled: differentiated twice
         return self._logits(own, x, step, j, part, side)
 
+    def generate_for_path(self, step: int, part: int) -> tuple[Tensor, Tensor]:
+        """Half as many fakes, and the ws that they were made from; nothing of it compiled."""
+        ws = self._ws(step, "path", part, max(1, self.size // 2), self.G.mapping)
+        return self._synthesised(ws, step, "path", part, self.G.synthesis), ws
+
+    def latents(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor:
+        """The z [n, z_dim] of the fakes."""
+        return self.draws.latents(count or self.size, self.config.z_dim, step, j, part)
+
+    def labels_of(self, step: int, j: int, part: int, side: int) -> Tensor | None:
+        """One-hot labels [n, classes] of data or fakes; None without classes."""
+        if not self.draws.classes:
+            return None
+        return self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
+
     def _logits(self, net: Any, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
-        labels = self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
+        labels = self.labels_of(step, j, part, side)
         with self.fast():
-            logits: Tensor = net(x, labels if self.draws.classes else None)
+            logits: Tensor = net(x, labels)
         return logits.float()
 
     def ahead(self, real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor] | None:
@@ -137,28 +161,13 @@ class ImageGan:
         else:
             self._note(what, values.mean())
 
-    def extra_d(self, real: Tensor) -> float:
-        """Nothing."""
-        return 0.0
+    def extra_d(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
+        """`extras.for_d`."""
+        return extras.for_d(self, real, fake, step, j, part)
 
-    def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
-        """Orthogonal regularization, and that of path lengths where it is due, on half as many images."""
-        c = self.config
-        orthogonal = c.g_orthogonal * orthogonality(self.G) if c.g_orthogonal else 0.0
-        if not c.path_length or step % c.path_interval:
-            return orthogonal
-        return orthogonal + self._path_length(step, part)
-
-    def _path_length(self, step: int, part: int) -> Tensor:
-        """Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sec. 3.2."""
-        c = self.config
-        ws = self._ws(step, "path", part, max(1, self.size // 2), self.G.mapping)
-        images = self._synthesised(ws, step, "path", part, self.G.synthesis)
-        noise = torch.randn(images.shape, generator=self.draws.rng("path", step, part), device=images.device)
-        lengths = path_lengths(images, ws, noise)
-        self._note("path", lengths.detach().mean())
-        mean = self.path_mean.lerp(lengths.detach().mean(), PATH_DECAY)
-        return c.path_length * c.path_interval * (lengths - mean).square().mean()
+    def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
+        """`extras.for_g`."""
+        return extras.for_g(self, fake, step, j, part)
 
     def gather(self, net: nn.Module) -> None:
         """The mean of the gradients of all parts, of all processes."""
@@ -190,7 +199,7 @@ class ImageGan:
         if moved and w is not None and self.family.styles:
             self.G.mapping.w_avg.copy_(w.lerp(self.G.mapping.w_avg, W_BETA))
         if path is not None:
-            self.path_mean.lerp_(path, PATH_DECAY)
+            self.path_mean.lerp_(path, extras.PATH_DECAY)
         if moved:
             self._average(step)
         self.steps = step + 1
@@ -309,17 +318,21 @@ class ImageGan:
 
     def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
         first = self.run.images_at(step) + j * self.config.batch + part * self.size
-        return self.draws.real(first, self.size)
+        return self.draws.real(first, self.size, alike=self.config.single_label)
 
     def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
-        if isinstance(j, int) and LOSSES[self.config.loss].pairs and self.draws.classes:
+        together = LOSSES[self.config.loss].pairs or self.config.single_label
+        if isinstance(j, int) and together and self.draws.classes:
             return self._batch(step, j, part)[1]  # pairs are of one class: D's opinion of classes stays out of it
         return self.draws.labels(count or self.size, step, j, part)
 
-    def _ws(self, step: int, j: int | str, part: int, count: int, mapping: Any) -> Tensor:
+    def _ws(self, step: int, j: int | str, part: int, count: int, mapping: Any, moved: float = 0.0) -> Tensor:
         """ws [n, num_ws, w_dim]; some have two sources, which meet at a layer drawn for each (Karras et al. 2019)."""
         c, labels = self.config, self._labels(step, j, part, count)
-        ws: Tensor = mapping(self.draws.latents(count, c.z_dim, step, j, part), labels)
+        z = self.latents(step, j, part, count)
+        if moved:
+            z = z + moved * self.draws.latents(count, c.z_dim, "moved", step, j, part)
+        ws: Tensor = mapping(z, labels)
         if not c.style_mixing:
             return ws
         other: Tensor = mapping(self.draws.latents(count, c.z_dim, "mixed", step, j, part), labels)

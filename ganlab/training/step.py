@@ -69,7 +69,7 @@ class Player(Protocol):
         the data, less those of fakes where the loss looks at nothing but the difference.
         """
 
-    def extra_d(self, real: Tensor) -> Tensor | float:
+    def extra_d(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
         """What else D pays."""
 
     def extra_g(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor | float:
@@ -158,7 +158,7 @@ def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
     real_logits = gan.judge(shown_real, step, j, part, REAL)
     fake_logits = gan.judge(shown_fake, step, j, part, FAKE)
     loss = _d_loss(gan, real_logits, fake_logits, step, j, part)
-    total = loss + _penalties(gan, shown_real, shown_fake, step, j, part) + gan.extra_d(real)
+    total = loss + _penalties(gan, shown_real, shown_fake, step, j, part) + gan.extra_d(real, fake, step, j, part)
     total.backward(inputs=list(gan.D.parameters()), retain_graph=gan.graph_serves_twice)
     gan.observe("real", real_logits.detach())
     gan.observe("fake", fake_logits.detach())

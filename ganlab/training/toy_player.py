@@ -60,7 +60,7 @@ class ToyPlayer(Gan):
     def observe(self, what: str, values: Tensor) -> None:
         """Nothing here adapts to D."""
 
-    def extra_d(self, real: Tensor) -> Tensor:
+    def extra_d(self, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
         """Historical averaging and consensus."""
         return tricks.historical_averaging(self, self.D, "D") + tricks.consensus(self, real)
 

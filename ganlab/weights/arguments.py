@@ -173,6 +173,14 @@ class BigGanArguments(PlainArguments):
     embedded: int = knob(128, "numbers of the embedding", lo=1, hi=WIDEST)
 
 
+@dataclass(frozen=True)
+class VitGanArguments(PlainArguments):
+    """Of ViTGAN's generator."""
+
+    w_dim: int = knob(128, "numbers of w", lo=1, hi=WIDEST)
+    mapping_layers: int = knob(4, "layers of the mapping network", lo=1, hi=64)
+
+
 def checked(kind: type[Config], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a file that have an effect, all known and within bounds; else BadCheckpoint."""
     arguments = _with_effect(given)

@@ -10,7 +10,18 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
-from ganlab.networks import biggan, dcgan, lucidrains, r3gan, stylegan1, stylegan2, stylegan3
+from ganlab.networks import (
+    biggan,
+    dcgan,
+    lucidrains,
+    mlp_images,
+    r3gan,
+    stylegan1,
+    stylegan2,
+    stylegan3,
+    transgan,
+    vitgan,
+)
 from ganlab.pickles import Found, Network, clip, refuse
 from ganlab.weights import infer, translate
 from ganlab.weights.arguments import (
@@ -22,6 +33,7 @@ from ganlab.weights.arguments import (
     R3ganArguments,
     StyleGan1Arguments,
     StyleGan3Arguments,
+    VitGanArguments,
     checked,
 )
 
@@ -200,11 +212,14 @@ def family_of(module: nn.Module) -> str:
 FAMILIES: dict[str, Family] = {
     "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
+    "mlp": Family("MLP", "G", mlp_images.Generator, PlainArguments),
     "r3gan": Family("R3GAN", "G", r3gan.Generator, R3ganArguments),
     "lucidrains": Family("StyleGAN2 of lucidrains", "G", lucidrains.Generator, LucidrainsArguments),
     "stylegan1": Family("StyleGAN", "G", stylegan1.Generator, StyleGan1Arguments),
     "stylegan2": Family("StyleGAN2", "G", stylegan2.Generator, GeneratorArguments),
     "stylegan3": Family("StyleGAN3", "G", stylegan3.Generator, StyleGan3Arguments),
+    "transgan": Family("TransGAN", "G", transgan.Generator, PlainArguments),
+    "vitgan": Family("ViTGAN", "G", vitgan.Generator, VitGanArguments),
     "stylegan2-d": Family("StyleGAN2 discriminator", "D", stylegan2.Discriminator, DiscriminatorArguments),
 }
 UNBUILT: dict[str, tuple[str, str]] = {  # recognised and read as tensors, but not built: title, what `load` says

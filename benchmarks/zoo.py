@@ -1,0 +1,107 @@
+"""All systems for images with the same time: what each makes of 32 px faces, and what it costs.
+
+    python benchmarks/zoo.py [--seconds 60] [--presets dcgan r3gan] [--data faces|digits] [--sheet zoo.png]
+
+Each preset is trained for so many seconds of its own (drawing the data, which stay in memory, is not counted) with the
+settings that it has; G's average is measured on 500 pictures beside 2,000 real ones: Fréchet distance and precision and
+recall on the features of the faces' classifier (digits: the pyramid's), and how many pairs of a hat and a hairstyle the
+classifier sees among its pictures, of those that it sees among as many real ones. Wide and slow systems have seen few
+images when their time is over: a table of one minute is about first steps, not about what each can reach. An error ends
+a row, not the table. The sheet has a row of pictures for each preset, in the order of the table.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganlab import files
+from ganlab.config import InvalidInput
+from ganlab.data.images import ImageData, ImageSet, open_images
+from ganlab.features.faces import in_batches, load_classifier
+from ganlab.presets.images import IMAGE_PRESETS, image_preset
+from ganlab.render.pictures import png
+from ganlab.render.sheet import sheet
+from ganlab.run_images import ImageRun
+from ganlab.training.image_loop import ImageTraining
+from ganlab.training.quality import to_bytes
+
+PICTURES, SHOWN, LIMIT = 500, 12, 4000
+KINDS = ("hat", "hairstyle")
+ROW = "| {} | {:,.0f} | {:,} | {:,} | {} | {} | {} | {} |"
+
+
+def kinds(pictures: torch.Tensor) -> int:
+    """Pairs of a hat and a hairstyle that the classifier sees."""
+    classifier = load_classifier()
+
+    def read(part: torch.Tensor) -> torch.Tensor:
+        found = classifier(part)
+        return torch.stack([found[name].argmax(1) for name in KINDS], 1)
+
+    return len(torch.cat(in_batches(read, pictures)).unique(dim=0))
+
+
+def run_of(name: str, data: ImageData) -> ImageRun:
+    """The preset on the data of all, with the labels that it asks for."""
+    run = image_preset(f"{name}-{data.resolution}")
+    labels = run.data.labels if data.name == "faces" else ("class" if run.data.labels else "")
+    return replace(run, data=replace(data, labels=labels))
+
+
+def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[str, np.ndarray]:
+    """A line of the table, and pictures."""
+    training = ImageTraining(run, every=10**9, images=images)
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        training.step()
+    spent, seen = time.monotonic() - began, run.images_at(training.at)
+    found = training.quality(PICTURES)
+    pictures = training.grid(SHOWN)
+    numbers = [f"{value.value:.3g}" for value in (found.fd, found.precision, found.recall)]
+    many = str(kinds(to_bytes(training.grid(PICTURES)))) if run.data.name == "faces" else ""
+    weights = sum(p.numel() for p in training.gan.G.parameters())
+    return ROW.format(name, seen / spent, seen, weights, *numbers, many), sheet(pictures, SHOWN)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument(
+        "--presets", nargs="*", default=[key for key, p in IMAGE_PRESETS.items() if p.data is None or p.data.labels]
+    )
+    parser.add_argument("--data", default="faces", choices=("faces", "digits"))
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    data = ImageData(
+        options.data, resolution=32, limit=LIMIT if options.data == "faces" else 0, grey=options.data != "faces"
+    )
+    sets: dict[str, ImageSet] = {}
+    print("| preset | images/s | images | parameters of G | FD | precision | recall | kinds |", flush=True)
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    rows = []
+    for name in options.presets:
+        try:
+            run = run_of(name, data)
+            key = run.data.to_json()
+            if key not in sets:
+                sets[key] = open_images(run.data)
+            line, pictures = row(name, run, sets[key], options.seconds)
+            rows.append(pictures)
+            print(line, flush=True)
+        except InvalidInput as error:
+            print(f"| {name} | {error} | | | | | | |", flush=True)
+        if options.sheet is not None and rows:
+            files.write_atomic(options.sheet, png(np.concatenate(rows)))
+    if options.data == "faces":
+        real = open_images(data).train.get(range(PICTURES))[0]
+        print(f"\n{PICTURES} real faces show {kinds(real)} kinds")
+
+
+if __name__ == "__main__":
+    main()

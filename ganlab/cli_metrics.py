@@ -1,0 +1,104 @@
+"""The command `metrics`: all that can be measured of a generator beside its data, at one truncation and more."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ganlab import zoo
+from ganlab.config import InvalidInput
+from ganlab.presets.images import image_data
+
+TELL = 0.2  # seconds between updates of the progress line
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Measure a generator: Frechet and kernel distance, precision, recall, F1, density, coverage, MS-SSIM, copying,
+    classes, path lengths, equivariance. The features are a part of each figure's name.
+
+    Several --psi make a column each: precision against recall is the truncation curve.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name of `ganlab zoo`
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = (
+        "faces"  # a set (faces, digits, ...), a folder, a .zip, or hub:user/set
+    )
+    labels: str = ""  # of the data; empty: those that the model's classes are
+    psi: tuple[float, ...] = (1.0,)  # truncations; 1 is none
+    count: int = 2000  # pictures made for each psi
+    real: int = 2000  # real pictures to compare with, at most
+    seed: int = 0  # decides latents and noise
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None  # also write the figures here
+
+    def main(self) -> int:
+        """Prints a table in Markdown."""
+        from ganlab import weights  # slow to import, and other commands have no use for them
+        from ganlab.data.images import open_images
+        from ganlab.synthesis.opening import best_device
+        from ganlab.training.full_report import full_report
+        from ganlab.training.quality import QualityMeter
+
+        if not self.psi or any(not 0 <= psi <= 2 for psi in self.psi):
+            raise InvalidInput("psi", "must be one number or more, from 0 to 2")
+        path = Path(self.model)
+        G: Any = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
+        tick = _Line()
+        tick("data", 0, 1)
+        data = image_data(self.data, int(G.img_resolution), self.labels or _labels(G, self.data))
+        meter = QualityMeter(open_images(replace(data, grey=int(G.img_channels) == 1)), self.real)
+        reports = [full_report(G, meter, psi, self.count, self.seed, tick) for psi in self.psi]
+        tick.clear()
+        real = len(meter.real.pictures)
+        print(f"{path.stem} beside {self.data}: {self.count:,} pictures, {real:,} real ones, seed {self.seed}\n")
+        print("| | " + " | ".join(f"psi {psi:g}" for psi in self.psi) + " |")
+        print("|---" * (len(self.psi) + 1) + "|")
+        for rows in zip(*(figures for figures, _ in reports), strict=True):
+            print(f"| {rows[0].name} | " + " | ".join(row.text for row in rows) + " |")
+        if reports[0][1]:
+            print(f"\n{reports[0][1]}")
+        if self.json is not None:
+            self._write([{row.name: row.value for row in figures} for figures, _ in reports])
+        return 0
+
+    def _write(self, columns: list[dict[str, float]]) -> None:
+        from ganlab.files import write_atomic
+
+        assert self.json is not None
+        about = {"model": self.model, "data": self.data, "count": self.count, "real": self.real, "seed": self.seed}
+        rows = [{"psi": psi, **column} for psi, column in zip(self.psi, columns, strict=True)]
+        write_atomic(self.json, json.dumps({**about, "figures": rows}, indent=1).encode())
+
+
+class _Line:
+    """A progress line on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self.told = 0.0
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if sys.stderr.isatty() and (time.monotonic() - self.told > TELL or done in (0, of)):
+            self.told = time.monotonic()
+            print(f"\r\033[K{what} {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leaves nothing of it."""
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _labels(G: Any, data: str) -> str:
+    """Labels of the data that a model's classes are: an attribute of faces, the classes of another set, or none."""
+    from ganlab.metrics.faces_report import attribute_of
+
+    if not int(getattr(G, "c_dim", 0)):
+        return ""
+    if data != "faces":
+        return "class"
+    names = G.about.get("classes")
+    head = attribute_of([str(name) for name in names]) if isinstance(names, list) else None
+    return head.name if head else ""

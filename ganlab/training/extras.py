@@ -1,0 +1,116 @@
+"""What D and G of an image GAN pay beside the adversarial loss and gradient penalties.
+
+Consistency of D under small changes of pictures and of z; a head of D that reads classes or a part of z; G's orthogonal
+and path length regularization. A weight of 0 costs nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ganlab.augment.diffaugment import diff_augment
+from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.networks.vision_aided import VisionAided
+from ganlab.regularizers import orthogonality, path_lengths
+from ganlab.training.step import FAKE, GENERATED, REAL
+
+if TYPE_CHECKING:
+    from ganlab.training.image_gan import ImageGan
+
+PATH_DECAY = 0.01  # of the mean path length (Karras et al. 2020, "Analyzing", appendix B)
+
+
+def for_d(gan: "ImageGan", real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
+    """The sum of D's extra terms; `real` and `fake` [n, c, h, w] as they are, not augmented."""
+    c, fake = gan.config, fake.detach()
+    total = torch.zeros((), device=real.device)
+    for name, weight, x, side in (("cr_real", c.cr_real, real, REAL), ("cr_fake", c.cr_fake, fake, FAKE)):
+        if weight:
+            total = total + weight * _consistency(gan, name, x, step, j, part, side)
+    if c.zcr_d:
+        with torch.no_grad():
+            near = gan.generate(step, j, part, moved=c.zcr_noise)
+        logits = (gan.judge(x, step, j, part, FAKE) for x in (fake, near))
+        total = total + c.zcr_d * _squared_distance(*logits)
+    head = auxiliary(gan)
+    if head is not None and head.classes:
+        total = total + c.classifier_d * (
+            _class_loss(gan, head, real, step, j, part, REAL) + _class_loss(gan, head, fake, step, j, part, FAKE)
+        )
+    return total + _information(gan, head, fake, step, j, part)
+
+
+def for_g(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor:
+    """The sum of G's extra terms; `fake` [n, c, h, w] with its graph."""
+    c = gan.config
+    total = torch.zeros((), device=fake.device)
+    if c.g_orthogonal:
+        total = total + c.g_orthogonal * orthogonality(gan.G)
+    if c.zcr_g:  # the farther apart, the better (Zhao et al. 2021, eq. 6)
+        total = total - c.zcr_g * _squared_distance(fake, gan.generate(step, j, part, moved=c.zcr_noise))
+    head = auxiliary(gan)
+    if head is not None and head.classes:
+        total = total + c.classifier_g * _class_loss(gan, head, fake, step, j, part, GENERATED)
+    total = total + _information(gan, head, fake, step, j, part)
+    if c.path_length and step % c.path_interval == 0:
+        total = total + _path_length(gan, step, part)
+    return total
+
+
+def auxiliary(gan: "ImageGan") -> AuxiliaryD | None:
+    """D's own part, where it has a second head."""
+    own = gan.D.own if isinstance(gan.D, VisionAided) else gan.D
+    return own if isinstance(own, AuxiliaryD) else None
+
+
+def moved_a_little(x: Float[Tensor, "n c h w"], rng: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Half mirrored, all moved by up to an eighth of the side (Zhang et al. 2020, "Consistency", sec. 3.1)."""
+    mirrored = torch.rand(len(x), 1, 1, 1, generator=rng, device=rng.device).to(x.device) < 0.5
+    return diff_augment(torch.where(mirrored, x.flip(3), x), ("translation",), rng)
+
+
+def _consistency(gan: "ImageGan", name: str, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+    """|D(x) - D(T(x))|^2: Zhang et al. 2020, eq. 4, of real pictures; of fakes too: Zhao et al. 2021, eq. 4."""
+    moved = moved_a_little(x, gan.draws.rng(name, step, j, part))
+    value = _squared_distance(*(gan.judge(each, step, j, part, side) for each in (x, moved)))
+    gan.observe(name, value.detach()[None])
+    return value
+
+
+def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    """The mean over a batch of |a - b|^2."""
+    return (a - b).flatten(1).square().sum(1).mean()
+
+
+def _class_loss(gan: "ImageGan", head: AuxiliaryD, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+    """-log P(class | x) (Odena et al. 2017, eq. 3)."""
+    labels = gan.labels_of(step, j, part, side)
+    assert labels is not None  # the head has classes
+    return F.cross_entropy(head.read(x)[0], labels)
+
+
+def _information(
+    gan: "ImageGan", head: AuxiliaryD | None, fake: Tensor, step: int, j: int, part: int
+) -> Tensor | float:
+    """Half the squared error of the first numbers of z as read off a fake: -log Q of a normal distribution of
+    deviation 1, the bound of Chen et al. 2016, eq. 5, but for a constant."""
+    if head is None or not head.info:
+        return 0.0
+    z = gan.latents(step, j, part)[:, : head.info]
+    value = (head.read(fake)[1] - z).square().sum(1).mean() / 2
+    gan.observe("info", value.detach()[None])
+    return gan.config.info_weight * value
+
+
+def _path_length(gan: "ImageGan", step: int, part: int) -> Tensor:
+    """On half as many images. Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sec. 3.2."""
+    c = gan.config
+    images, ws = gan.generate_for_path(step, part)
+    noise = torch.randn(images.shape, generator=gan.draws.rng("path", step, part), device=images.device)
+    lengths = path_lengths(images, ws, noise)
+    gan.observe("path", lengths.detach())
+    mean = gan.path_mean.lerp(lengths.detach().mean(), PATH_DECAY)
+    return c.path_length * c.path_interval * (lengths - mean).square().mean()

@@ -1,0 +1,164 @@
+"""Everything that can be measured of a generator beside its data, at one truncation: what `ganlab metrics` prints.
+
+The name of the features is part of a figure's name: FD-pyramid is no FID, KD-faces no KID, PPL-faces not LPIPS's.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from ganlab.config import InvalidInput
+from ganlab.metrics.bootstrap import intervals
+from ganlab.metrics.equivariance import eq_r, eq_t
+from ganlab.metrics.faces_report import pictures_of
+from ganlab.metrics.frechet import few, frechet_distance
+from ganlab.metrics.kernel import mmd2
+from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
+from ganlab.metrics.nearest import copying
+from ganlab.metrics.path_length import path_length
+from ganlab.metrics.ssim import mean_similarity, weights_of
+from ganlab.networks import stylegan3
+from ganlab.training.quality import FEWEST, QualityMeter
+
+DRAWS = 8  # halves that an interval is taken from
+PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the rounding of float32 features
+AT_ONCE = 32  # pictures drawn together
+PAIRS = 500  # of MS-SSIM
+MOVES = 8  # of equivariance
+MOVED = 8  # pictures that are moved together
+Tick = Callable[[str, int, int], None]  # (what, done, of)
+
+
+class Figure(NamedTuple):
+    """One row: its name with its features, and the figure with its uncertainty where that is known."""
+
+    name: str
+    value: float
+    text: str
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+def full_report(
+    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent
+) -> tuple[list[Figure], str | None]:
+    """Figures of `count` pictures beside the meter's, and a warning where they are too few."""
+    if min(count, len(meter.real.pictures)) < FEWEST:
+        raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
+    pictures, classes = _made(G, meter, count, psi, seed, tick)
+    rng = torch.Generator().manual_seed(seed)
+    near, small = meter.features(pictures), meter.small_features(pictures)
+    figures = [*_distances(meter, near, small, rng, tick), *_diversity(meter, pictures, seed)]
+    if meter.held is not None:
+        copied = copying(near, meter.real.near, meter.held)
+        figures.append(Figure("copying", copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"))
+    if int(getattr(G, "c_dim", 0)):
+        figures += _of_classes(meter, pictures, small, classes, rng)
+    return [*figures, *_of_latents(G, meter, seed, tick)], few(min(count, len(meter.real.small)), small.shape[1])
+
+
+def _made(
+    G: Any, meter: QualityMeter, count: int, psi: float, seed: int, tick: Tick
+) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, "n"]]:
+    """Pictures, each class as often as in the data where the data has as many."""
+    shares = meter.images.shares.tolist() if meter.images.classes else []
+    odds = shares if len(shares) == int(getattr(G, "c_dim", 0)) else []
+    parts: list[tuple[Tensor, Tensor]] = []
+    for part in pictures_of(G, count, psi, seed, odds):
+        parts.append(part)
+        tick("pictures", sum(len(images) for images, _ in parts), count)
+    return torch.cat([images for images, _ in parts]), torch.cat([numbers for _, numbers in parts])
+
+
+def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:
+    def manifolds(real: Tensor, fake: Tensor) -> tuple[float, ...]:
+        pair = precision_recall(real, fake)
+        return (*pair, f_score(*pair), *density_coverage(real, fake))
+
+    def distances(real: Tensor, fake: Tensor) -> tuple[float, float]:
+        return frechet_distance(real, fake), mmd2(real, fake)
+
+    tick("distances", 0, 2)
+    found = intervals(distances, meter.real.small, small, DRAWS, rng)
+    tick("distances", 1, 2)
+    found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
+    tick("distances", 2, 2)
+    names = (f"FD-{meter.name}", f"KD-{meter.name}", "precision", "recall", "F1", "density", "coverage")
+    return [Figure(name, row.value, str(row)) for name, row in zip(names, found, strict=True)]
+
+
+def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]:
+    """MS-SSIM of random pairs of generated pictures, and of real ones (Odena et al. 2017, sec. 4.2)."""
+    values = []
+    for images in (pictures, meter.real.pictures):
+        rng = torch.Generator().manual_seed(seed)
+        usual = weights_of(images.shape[-1])
+        values.append(mean_similarity(images.float(), min(PAIRS, 2 * len(images)), rng, span=255.0, weights=usual))
+    return [Figure("MS-SSIM of pairs", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
+
+
+def _of_classes(
+    meter: QualityMeter, pictures: Tensor, small: Tensor, classes: Tensor, rng: torch.Generator
+) -> list[Figure]:
+    """Whether the class is as asked, and the mean distance within classes (Miyato and Koyama 2018, sec. 4)."""
+    right = meter.class_accuracy(pictures, classes)
+    rows = [Figure("class as asked", right, f"{right:.1%} ({meter.reader})")]
+    sizes = [(int((classes == k).sum()), int((meter.real.targets == k).sum())) for k in range(int(classes.max()) + 1)]
+    fewest = min(min(pair) for pair in sizes)
+    if fewest < small.shape[1]:  # the distance would be of noise
+        return rows
+    within = [
+        frechet_distance(meter.real.small[meter.real.targets == k], small[classes == k]) for k in range(len(sizes))
+    ]
+    mean = sum(within) / len(within)
+    return [*rows, Figure(f"intra-class FD-{meter.name}", mean, f"{mean:.4g} ({fewest} or more of each class)")]
+
+
+@torch.inference_mode()
+def _of_latents(G: Any, meter: QualityMeter, seed: int, tick: Tick) -> list[Figure]:
+    """Path lengths in Z and W, full and at their ends, and equivariance where the input can be moved."""
+    device, rng = next(G.parameters()).device, torch.Generator().manual_seed(seed)
+    z = torch.randn(2, PATHS, int(G.z_dim), generator=rng).to(device)
+    c_dim = int(getattr(G, "c_dim", 0))
+    numbers = torch.randint(max(c_dim, 1), (PATHS,), generator=rng)
+    c = torch.nn.functional.one_hot(numbers, c_dim).float().to(device) if c_dim else None
+    t = torch.rand(PATHS, generator=rng).to(device)
+
+    def drawn(ws: Tensor) -> Tensor:
+        return torch.cat([G.synthesis(part, noise_mode="const").cpu() for part in ws.split(AT_ONCE)])
+
+    def far(a: Tensor, b: Tensor) -> Tensor:
+        return (meter.of_floats(a) - meter.of_floats(b)).square().sum(1)
+
+    def length(space: str, place: Tensor) -> float:
+        if space == "z":
+            return path_length(z[0], z[1], lambda x: drawn(G.mapping(x, c)), far, place, space="z", epsilon=STEP)
+        a, b = G.mapping(z[0], c), G.mapping(z[1], c)
+        shape = a.shape[1:]
+        return path_length(a.flatten(1), b.flatten(1), lambda x: drawn(x.unflatten(1, shape)), far, place, epsilon=STEP)
+
+    kinds = (("Z full", "z", t), ("W full", "w", t), ("W end", "w", torch.zeros_like(t)))
+    rows = []
+    for done, (name, space, place) in enumerate(kinds):
+        tick("path lengths", done, len(kinds))
+        value = length(space, place)
+        rows.append(Figure(f"PPL-{meter.name} {name}", value, f"{value:.4g}"))
+    return [*rows, *_equivariance(G, z[0, :MOVED], None if c is None else c[:MOVED], seed)]
+
+
+def _equivariance(G: Any, z: Tensor, c: Tensor | None, seed: int) -> list[Figure]:
+    if not isinstance(G, stylegan3.Generator):
+        return []
+    ws = G.mapping(z, c)
+
+    def draw(right: float, down: float, turn: float) -> Tensor:
+        images: Tensor = G.synthesis(ws, transform=stylegan3.placed(right, down, turn)[None]).cpu()
+        return images
+
+    found = [(n, f(draw, MOVES, torch.Generator().manual_seed(seed))) for n, f in (("EQ-T", eq_t), ("EQ-R", eq_r))]
+    return [Figure(name, value, f"{value:.1f} dB") for name, value in found]

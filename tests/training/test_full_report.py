@@ -1,0 +1,96 @@
+"""`ganlab metrics`: every figure of a generator, by its name, and the same as the functions that it comes from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganlab import weights, zoo
+from ganlab.cli import main
+from ganlab.config import InvalidInput
+from ganlab.data.images import ImageData, open_images
+from ganlab.metrics.frechet import frechet_distance
+from ganlab.metrics.kernel import mmd2
+from ganlab.metrics.manifold import f_score
+from ganlab.metrics.ssim import WEIGHTS, weights_of
+from ganlab.networks import stylegan3
+from ganlab.training import full_report as module
+from ganlab.training.full_report import full_report
+from ganlab.training.quality import QualityMeter
+
+
+@pytest.fixture(autouse=True)
+def few_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATHS", 8)
+    monkeypatch.setattr(module, "PAIRS", 16)
+
+
+@pytest.fixture(scope="module")
+def digits() -> QualityMeter:
+    return QualityMeter(open_images(ImageData("digits", resolution=32, grey=True, labels="class", valid=0.2)), 200)
+
+
+def test_a_conditional_model_beside_its_kind_of_data(digits: QualityMeter) -> None:
+    G: Any = weights.load(zoo.path_of("mnist32"))
+    told: list[tuple[str, int, int]] = []
+    figures, warning = full_report(G, digits, 1.0, 64, tick=lambda *args: told.append(args))
+    names = [figure.name for figure in figures]
+    assert names == [
+        *("FD-pyramid", "KD-pyramid", "precision", "recall", "F1", "density", "coverage"),
+        *("MS-SSIM of pairs", "copying", "class as asked"),
+        *(f"PPL-pyramid {kind}" for kind in ("Z full", "W full", "W end")),
+    ]
+    of = {figure.name: figure.value for figure in figures}
+    assert of["F1"] == pytest.approx(f_score(of["precision"], of["recall"]))
+    assert "±" in figures[0].text and warning and "64 pictures" in warning
+    assert ("pictures", 64, 64) in told and {what for what, _, _ in told} == {"pictures", "distances", "path lengths"}
+    pictures, _ = module._made(G, digits, 64, 1.0, 0, module.silent)
+    small = digits.small_features(pictures)
+    assert of["FD-pyramid"] == pytest.approx(frechet_distance(digits.real.small, small))
+    assert of["KD-pyramid"] == pytest.approx(mmd2(digits.real.small, small))
+    again, _ = full_report(G, digits, 1.0, 64)
+    assert again == figures, "the same for the same seed"
+    truncated, _ = full_report(G, digits, 0.3, 64)
+    assert truncated[7].value > figures[7].value, "truncated pictures are more alike"
+
+
+def test_the_data_beside_itself_is_told_from_others(digits: QualityMeter) -> None:
+    real = digits.real.pictures
+    assert digits.class_accuracy(real[:50], digits.real.targets[:50]) > 0.9
+    faces = QualityMeter(open_images(ImageData(resolution=64, limit=80, labels="hat")), 80)
+    assert faces.reads == "hat" and faces.class_accuracy(faces.real.pictures, faces.real.targets) > 0.9
+    moved = faces.of_floats(faces.real.pictures.float() / 127.5 - 1)
+    assert torch.allclose(moved, faces.real.near, atol=1e-3)
+
+
+def test_a_generator_whose_input_moves_has_its_equivariance(digits: QualityMeter) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        G = stylegan3.Generator(8, 0, 8, 32, 1, channel_base=128, channel_max=4, num_layers=6, num_fp16_res=0).eval()
+    figures, _ = full_report(G, digits, 1.0, 32)
+    assert [figure.name for figure in figures[-2:]] == ["EQ-T", "EQ-R"] and figures[-2].text.endswith(" dB")
+
+
+def test_scales_of_small_pictures() -> None:
+    assert weights_of(256) == WEIGHTS and len(weights_of(64)) == 3 and len(weights_of(16)) == 1
+    assert sum(weights_of(32)) == pytest.approx(1)
+
+
+def test_too_few_pictures(digits: QualityMeter) -> None:
+    with pytest.raises(InvalidInput, match="16 pictures"):
+        full_report(weights.load(zoo.path_of("mnist32")), digits, 1.0, 8)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "figures.json"
+    args = ["metrics", "mnist32", "digits", "--psi", "1", "0.5", "--count", "32", "--real", "64", "--json", str(out)]
+    assert main(args) == 0
+    told = capsys.readouterr().out
+    assert "| | psi 1 | psi 0.5 |" in told and "FD-pyramid" in told and "FID" not in told
+    rows = json.loads(out.read_text())["figures"]
+    assert [row["psi"] for row in rows] == [1.0, 0.5] and "recall" in rows[0]
+    assert main(["metrics", "mnist32", "digits", "--psi", "3"]) == 2
+    assert "from 0 to 2" in capsys.readouterr().err
+    assert main(["metrics", "nothing"]) == 2

@@ -1,0 +1,170 @@
+"""What D and G pay beside the adversarial loss: each term is the paper's, and reaches whom it should."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganlab.config import InvalidInput
+from ganlab.data.images import ImageData
+from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.networks.projected import Discriminator
+from ganlab.run_images import ImageGanConfig, ImageRun
+from ganlab.training import extras
+from ganlab.training.image_loop import ImageTraining
+from ganlab.training.step import FAKE, REAL
+
+TINY: dict[str, Any] = {"channel_base": 256, "channel_max": 8, "batch": 4, "z_dim": 8, "w_dim": 8, "mapping_layers": 2}
+DIGITS = ImageData("digits", resolution=16)
+
+
+def training_of(labels: str = "", **more: Any) -> ImageTraining:
+    settings = {"family": "dcgan", "penalties": (), **TINY, **more}
+    return ImageTraining(ImageRun(replace(DIGITS, labels=labels), ImageGanConfig(**settings), seed=1))
+
+
+def both(training: ImageTraining) -> tuple[Tensor, Tensor]:
+    return training.gan.real(0, 0, 0), training.gan.generate(0, 0, 0)
+
+
+def squared(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).flatten(1).square().sum(1).mean()
+
+
+@pytest.mark.parametrize(
+    ("weights", "who"), [({"cr_real": 10.0}, REAL), ({"cr_fake": 7.0}, FAKE), ({"zcr_d": 5.0, "zcr_noise": 0.5}, None)]
+)
+def test_d_pays_for_what_it_says_otherwise(weights: dict[str, float], who: int | None) -> None:
+    training = training_of(**weights)
+    gan, (real, fake) = training.gan, both(training)
+    gan.D.eval()
+    got = extras.for_d(gan, real, fake, 0, 0, 0)
+    (name, weight), *_ = weights.items()
+    if who is None:
+        x, other = fake.detach(), gan.generate(0, 0, 0, moved=0.5)
+    else:
+        x = real if who == REAL else fake.detach()
+        other = extras.moved_a_little(x, gan.draws.rng(name, 0, 0, 0))
+    assert not torch.equal(x, other)
+    torch.testing.assert_close(got, weight * squared(gan.D(x), gan.D(other)))
+    assert float(got.detach()) > 0 and float(extras.for_d(training_of().gan, real, fake, 0, 0, 0)) == 0
+
+
+def test_moved_pictures_are_mirrored_and_shifted() -> None:
+    x = torch.arange(256.0).view(1, 1, 16, 16).expand(64, -1, -1, -1)
+    moved = extras.moved_a_little(x, torch.Generator().manual_seed(0))
+    inner = [picture[0, 4:12, 4:12] for picture in moved]
+    steps = {(float(p[0, 1] - p[0, 0]), float(p[1, 0] - p[0, 0])) for p in inner}
+    assert steps == {(1.0, 16.0), (-1.0, 16.0)}, "some are mirrored, none stands on its head"
+    assert len({float(p[0, 0]) for p in inner}) > 10, "by different ways"
+
+
+def test_g_is_paid_for_pictures_of_near_latents_that_differ() -> None:
+    gan = training_of(zcr_g=0.5, zcr_noise=0.3).gan
+    fake = gan.generate(0, 0, 0)
+    near = gan.generate(0, 0, 0, moved=0.3)
+    got = extras.for_g(gan, fake, 0, 0, 0)
+    torch.testing.assert_close(got, -0.5 * squared(fake, near))
+    got.backward()
+    assert all(p.grad is not None for p in gan.G.parameters())
+
+
+def test_ac_gan_reads_the_class_and_is_not_told_it() -> None:
+    training = training_of("class", classifier_d=2.0, classifier_g=0.5)
+    gan, (real, fake) = training.gan, both(training)
+    assert isinstance(gan.D, AuxiliaryD) and gan.D.own.c_dim == 0 and gan.D.classes == 10
+    gan.D.eval()
+    x, labels = real, training.draws.labels(4, "any")
+    assert torch.equal(gan.D(x, labels), gan.D(x, torch.roll(labels, 1, 1)))
+    truth, asked = gan.labels_of(0, 0, 0, REAL), gan.labels_of(0, 0, 0, FAKE)
+    of_real = F.cross_entropy(gan.D.read(real)[0], truth)
+    of_fake = F.cross_entropy(gan.D.read(fake)[0], asked)
+    torch.testing.assert_close(extras.for_d(gan, real, fake, 0, 0, 0), 2 * (of_real + of_fake))
+    torch.testing.assert_close(extras.for_g(gan, fake, 0, 0, 0), 0.5 * of_fake)
+
+
+def test_ac_gan_learns_to_read() -> None:
+    training = training_of("class", classifier_d=1.0, batch=32, lr_d=0.005, channel_max=32, channel_base=1024)
+
+    def right() -> float:
+        images, labels = training.draws.real(0, 256)
+        with torch.no_grad():
+            return float((training.gan.D.read(images)[0].argmax(1) == labels.argmax(1)).float().mean())
+
+    before = right()
+    for _ in range(40):
+        training.step()
+    assert before < 0.3 and right() > 0.6
+
+
+@pytest.mark.parametrize("labels", ["", "class"])
+def test_infogan_reads_the_first_numbers_of_z(labels: str) -> None:
+    training = training_of(labels, info=2, info_weight=3.0)
+    gan, (real, fake) = training.gan, both(training)
+    gan.D.eval()
+    wanted = gan.latents(0, 0, 0)[:, :2]
+    error = (gan.D.read(fake)[1] - wanted).square().sum(1).mean() / 2
+    torch.testing.assert_close(extras.for_g(gan, fake, 0, 0, 0), 3 * error)
+    torch.testing.assert_close(extras.for_d(gan, real, fake, 0, 0, 0), 3 * error)
+    training.step()
+    assert "info" in gan.measured
+
+
+def test_a_head_goes_with_a_second_discriminator() -> None:
+    data = ImageData(resolution=32, labels="hat")
+    settings = ImageGanConfig(family="stylegan2", second="faces", classifier_d=1.0, **TINY)
+    training = ImageTraining(ImageRun(data, settings))
+    training.step()
+    assert extras.auxiliary(training.gan) is training.gan.D.own
+
+
+def test_batches_of_one_class() -> None:
+    training = training_of("class", single_label=True)
+    classes = [training.gan.labels_of(step, 0, 0, REAL) for step in range(30)]
+    assert all(len(labels.argmax(1).unique()) == 1 for labels in classes)
+    assert len({int(labels[0].argmax()) for labels in classes}) > 5
+    assert torch.equal(training.gan.labels_of(3, 0, 0, FAKE), classes[3]), "fakes are of it too"
+    images, _ = training.draws.real(0, 4, alike=True)
+    assert torch.equal(images, training_of("class", single_label=True).draws.real(0, 4, alike=True)[0])
+    training.step()
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "said"),
+    [
+        (DIGITS, {"single_label": True}, "needs labels"),
+        (ImageData(labels="hat"), {"single_label": True}, "data.limit"),
+        (DIGITS, {"info": 20, "z_dim": 8}, "z has 8"),
+        (DIGITS, {"family": "projected"}, "sees colours only"),
+    ],
+)
+def test_settings_that_make_no_sense(data: ImageData, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        ImageRun(replace(data, grey=data.name == "digits"), ImageGanConfig(**{"family": "dcgan", **settings}))
+
+
+def test_projections_are_random_mix_scales_and_stay() -> None:
+    D = Discriminator(3, 32, 3, channel_max=8)
+    names = {name for name, _ in D.named_parameters()}
+    assert not any("project" in name for name in names) and "project.channels0" in D.state_dict()
+    assert not any("body" in name for name in D.state_dict()), "the frozen network is not saved"
+    again = Discriminator(3, 32, 3, channel_max=8).project.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in D.project.state_dict().items())
+    maps = [torch.randn(2, c, s, s, generator=torch.Generator().manual_seed(c)) for c, s in D.frozen.map_shapes]
+    base = D.project(maps)
+    assert [x.shape for x in base] == [(2, 8, s, s) for _, s in D.frozen.map_shapes]
+    deep = [*maps[:-1], maps[-1] + 1]
+    changed = [not torch.allclose(a, b) for a, b in zip(base, D.project(deep))]
+    assert changed == [True] * len(maps), "what is deep is mixed into all larger maps"
+    shallow = D.project([maps[0] + 1, *maps[1:]])
+    assert [torch.equal(a, b) for a, b in zip(base, shallow)] == [False] + [True] * (len(maps) - 1)
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    x.requires_grad_()
+    logits = D(x, torch.eye(3)[:1])
+    assert logits.shape == (1, len(maps))
+    for logit in logits[0]:
+        (slope,) = torch.autograd.grad(logit, x, retain_graph=True)
+        assert (slope[0].abs().amax(0) > 0).float().mean() > 0.9, "each sees the whole picture"
