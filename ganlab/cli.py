@@ -13,7 +13,9 @@ from ganlab import __version__
 from ganlab.cli_classifier import TrainClassifier
 from ganlab.cli_clip import Learn, TrainClip
 from ganlab.cli_evaluate import Evaluate
+from ganlab.cli_metrics import Metrics
 from ganlab.cli_pairs import TrainPairs
+from ganlab.cli_study import Study
 from ganlab.cli_train import Train
 from ganlab.cli_weights import Convert, Inspect
 from ganlab.cli_zoo import Download, DownloadData, Zoo
@@ -83,6 +85,8 @@ Command = (
     | Annotated[TrainPairs, tyro.conf.subcommand("train-pairs")]
     | Annotated[Learn, tyro.conf.subcommand("learn")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Metrics, tyro.conf.subcommand("metrics")]
+    | Annotated[Study, tyro.conf.subcommand("study")]
     | Annotated[Presets, tyro.conf.subcommand("presets")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
