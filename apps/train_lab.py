@@ -75,6 +75,7 @@ def schema() -> dict[str, Any]:
                 "text": row.text,
                 "paper": row.paper,
                 "experiment": row.data is not None,
+                "labels": row.labels,
                 "conditional": TRAINABLE[row.gan.family].conditional,
             }
             for name, row in IMAGE_PRESETS.items()

@@ -45,9 +45,11 @@ def kinds(pictures: torch.Tensor) -> int:
     return len(torch.cat(in_batches(read, pictures)).unique(dim=0))
 
 
-def run_of(name: str, data: ImageData) -> ImageRun:
-    """The preset on the data of all, with the labels that it asks for."""
+def run_of(name: str, data: ImageData, channels: int) -> ImageRun:
+    """The preset on the data of all, with the labels that it asks for, at most so wide (0: as it is)."""
     run = image_preset(f"{name}-{data.resolution}")
+    if channels:
+        run = replace(run, gan=replace(run.gan, channel_max=min(channels, run.gan.channel_max)))
     labels = run.data.labels if data.name == "faces" else ("class" if run.data.labels else "")
     return replace(run, data=replace(data, labels=labels))
 
@@ -70,10 +72,9 @@ def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[str
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument(
-        "--presets", nargs="*", default=[key for key, p in IMAGE_PRESETS.items() if p.data is None or p.data.labels]
-    )
+    parser.add_argument("--presets", nargs="*", default=[key for key, p in IMAGE_PRESETS.items() if p.data is None])
     parser.add_argument("--data", default="faces", choices=("faces", "digits"))
+    parser.add_argument("--channels", type=int, default=0, help="most channels of a layer, for slow machines")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
@@ -87,7 +88,7 @@ def main() -> None:
     rows = []
     for name in options.presets:
         try:
-            run = run_of(name, data)
+            run = run_of(name, data, options.channels)
             key = run.data.to_json()
             if key not in sets:
                 sets[key] = open_images(run.data)

@@ -75,6 +75,14 @@ class TrainSetup {
     const none = this.find("labels").options.length < 2 || !row.conditional;
     this.find("labels-row").hidden = none;
     if (none) this.find("labels").value = "";
+    else if (row.labels && !this.find("labels").value) this.pick(row.labels);
+  }
+
+  // A GAN that is about classes begins with some: those of its row, or what the images have.
+  pick(labels) {
+    const menu = this.find("labels");
+    const there = [...menu.options].map((option) => option.value);
+    menu.value = there.includes(labels) ? labels : there[1];
   }
 
   wish() {

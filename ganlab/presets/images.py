@@ -24,10 +24,13 @@ class ImagePreset:
     paper: str
     gan: ImageGanConfig
     data: ImageData | None = None  # of an experiment that needs its own; None: faces
+    labels: str = ""  # of faces, for a system that is about classes
 
 
-def _row(title: str, text: str, paper: str, data: ImageData | None = None, **settings: Any) -> ImagePreset:
-    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data)
+def _row(
+    title: str, text: str, paper: str, data: ImageData | None = None, labels: str = "", **settings: Any
+) -> ImagePreset:
+    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data, labels)
 
 
 STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0}
@@ -35,7 +38,6 @@ QUICK_STYLES: dict[str, Any] = {**STYLES, "channel_max": 64, "channel_base": 204
 
 PLAIN_ADAM: dict[str, Any] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 64, "ema_kimg": 5.0}
 SPECTRAL: dict[str, Any] = {"loss": "hinge", "lr_g": 1e-4, "lr_d": 4e-4, "beta2": 0.9, "batch": 64}
-OF_HAIRSTYLES = ImageData(resolution=32, labels="hairstyle")
 
 IMAGE_PRESETS: dict[str, ImagePreset] = {
     "mlp": _row(
@@ -59,7 +61,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "Conditional DCGAN",
         "The class is laid beside z for G, and beside the picture for D, as constant channels.",
         "Mirza and Osindero 2014",
-        OF_HAIRSTYLES,
+        labels="hairstyle",
         family="dcgan",
         penalties=(),
         channel_max=256,
@@ -69,7 +71,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "Conditional DCGAN, deep label",
         "The class meets what D has understood of the picture, at 4 x 4, instead of the picture.",
         "Reed et al. 2016",
-        OF_HAIRSTYLES,
+        labels="hairstyle",
         family="dcgan-hidden",
         penalties=(),
         channel_max=256,
@@ -79,7 +81,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "AC-GAN",
         "D is not told the class but must read it, off data and fakes; G is paid where it can.",
         "Odena et al. 2017",
-        OF_HAIRSTYLES,
+        labels="hairstyle",
         family="dcgan",
         penalties=(),
         channel_max=256,
@@ -320,9 +322,10 @@ def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageR
     row = IMAGE_PRESETS[key]
     side = resolution or (row.data.resolution if row.data else 64)
     if row.data is not None and data is None:
-        images = replace(row.data, resolution=side, labels=labels or row.data.labels)
+        images = replace(row.data, resolution=side, labels=labels)
     else:
-        images = image_data(data or "faces", side, labels)
+        name = data or "faces"
+        images = image_data(name, side, labels or (row.labels if name == "faces" else ""))
     return ImageRun(images, row.gan)
 
 

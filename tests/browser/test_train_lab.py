@@ -108,6 +108,17 @@ def test_pause_change_fork_and_go_on_on_a_phone(open_page: Open, server: str, tm
     expect(page.locator("[data-tr=setup]")).to_be_visible()
 
 
+def test_a_gan_about_classes_begins_with_some(open_page: Open, server: str) -> None:
+    page = open_page(f"{server}/train")
+    labels = page.locator("[data-tr=labels]")
+    expect(labels).to_have_value("")
+    page.locator("[data-tr=preset]").select_option("acgan")
+    expect(labels).to_have_value("hairstyle")
+    expect(page.locator("[data-tr=preset-text]")).to_contain_text("Odena")
+    page.locator("[data-tr=preset]").select_option("stylegan1")  # knows none
+    expect(labels).to_have_value("")
+
+
 def test_problems_are_told_and_inputs_kept(open_page: Open, server: str, tmp_path: Path) -> None:
     page = open_page(f"{server}/train")
     page.locator("[data-name=folder]").click()

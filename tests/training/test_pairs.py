@@ -38,11 +38,10 @@ def numbers(training: PairsTraining) -> torch.Tensor:
     return torch.cat([value.flatten().float() for value in training.average.state_dict().values()])
 
 
-@pytest.mark.parametrize(("lesson", "batch", "lr", "steps"), [("mapping", 128, 0.03, 120), ("drawing", 16, 0.02, 72)])
-def test_a_lesson_teaches(lesson: str, batch: int, lr: float, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mapping_network_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PairsTraining, "warmup", 10)
-    training = PairsTraining(run(lesson, images=batch * steps, batch=batch, lr=lr), pupil())
-    losses = [told.loss for told in trained(training, None, every=steps // 6, save_every=10**6)]
+    training = PairsTraining(run("mapping", images=128 * 120, batch=128, lr=0.03), pupil())
+    losses = [told.loss for told in trained(training, None, every=20, save_every=10**6)]
     assert losses[-1] < 0.8 * losses[0]
 
 
