@@ -49,7 +49,9 @@ def run_of(name: str, data: ImageData, channels: int) -> ImageRun:
     """The preset on the data of all, with the labels that it asks for, at most so wide (0: as it is)."""
     run = image_preset(f"{name}-{data.resolution}")
     if channels:
-        run = replace(run, gan=replace(run.gan, channel_max=min(channels, run.gan.channel_max)))
+        most = min(channels, run.gan.channel_max)
+        base = min(most * data.resolution, run.gan.channel_base)
+        run = replace(run, gan=replace(run.gan, channel_max=most, channel_base=base))
     labels = run.data.labels if data.name == "faces" else ("class" if run.data.labels else "")
     return replace(run, data=replace(data, labels=labels))
 
