@@ -64,9 +64,9 @@ class GeneratorBlock(nn.Module):
         self.attention = SelfAttention(outputs) if attends else nn.Identity()
 
     def forward(self, x: Float[Tensor, "n i h w"], known: Float[Tensor, "n k"]) -> Float[Tensor, "n o h2 w2"]:
-        y = self.conv1(_larger(F.relu(self.norm1(x, known))))
+        y = self.conv1(larger(F.relu(self.norm1(x, known))))
         y = self.conv2(F.relu(self.norm2(y, known)))
-        out: Tensor = self.attention(y + _larger(self.skip(x)))
+        out: Tensor = self.attention(y + larger(self.skip(x)))
         return out
 
 
@@ -129,7 +129,7 @@ class SynthesisNetwork(SpectralNetwork):
             img_channels,
         )
         self.resolutions = [2**i for i in range(3, img_resolution.bit_length())]  # after each block
-        widths = _widths(img_resolution, channel_base, channel_max)[::-1]  # from 4 x 4
+        widths = block_widths(img_resolution, channel_base, channel_max)[::-1]  # from 4 x 4
         self.num_ws, self.channels = len(self.resolutions) + 1, widths
         each = z_dim // self.num_ws if skip_z else 0
         first = z_dim - each * len(self.resolutions)
@@ -139,12 +139,12 @@ class SynthesisNetwork(SpectralNetwork):
         ]
         self.first = SpectralLinear(first, 16 * widths[0])
         self.stages = nn.ModuleList(
-            GeneratorBlock(a, b, each + knows, attention and res == _attended(img_resolution))
+            GeneratorBlock(a, b, each + knows, attention and res == attended(img_resolution))
             for a, b, res in zip(widths, widths[1:], self.resolutions)
         )
         self.norm = nn.BatchNorm2d(widths[-1])
         self.colours = SpectralConv2d(widths[-1], img_channels, 3)
-        _start(self)
+        start(self)
 
     def stage(self, k: int, x: Tensor | None, w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n c h w"]:
         """Features after the k-th of the rows: 0 begins at 4 x 4."""
@@ -238,19 +238,19 @@ class Discriminator(SpectralNetwork):
     ) -> None:
         super().__init__()
         self.c_dim = c_dim
-        widths = _widths(img_resolution, channel_base, channel_max)
+        widths = block_widths(img_resolution, channel_base, channel_max)
         blocks: list[nn.Module] = []
         inputs, res = img_channels, img_resolution
         for k, out in enumerate(widths):
             down = k < len(widths) - 1  # the last block keeps the size
             blocks.append(DiscriminatorBlock(inputs, out, down, k == 0))
             inputs, res = out, res // 2 if down else res
-            if attention and down and res == _attended(img_resolution):
+            if attention and down and res == attended(img_resolution):
                 blocks.append(SelfAttention(out))
         self.blocks = nn.Sequential(*blocks)
         self.out = SpectralLinear(widths[-1], 1)
         self.embed = SpectralLinear(c_dim, widths[-1], bias=False) if c_dim else None
-        _start(self)
+        start(self)
 
     def forward(self, img: Float[Tensor, "n c h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n 1"]:
         x = F.relu(self.blocks(img)).sum((2, 3))  # [n, c]
@@ -262,22 +262,23 @@ class Discriminator(SpectralNetwork):
         return logits + (self.embed(c.to(x.dtype)) * x).sum(1, keepdim=True)
 
 
-def _widths(img_resolution: int, channel_base: int, channel_max: int) -> list[int]:
+def block_widths(img_resolution: int, channel_base: int, channel_max: int) -> list[int]:
     """Channels at the full resolution, half of it, ... down to 4 px: multiples of those at full resolution."""
     unit, count = max(1, channel_base // img_resolution), img_resolution.bit_length() - 2
     return [min(unit * WIDTHS[k], max(unit, channel_max)) for k in range(count)]
 
 
-def _attended(img_resolution: int) -> int:
+def attended(img_resolution: int) -> int:
     """The resolution that attends: half of the image's, 64 px at most (Brock et al. 2019, appendix B)."""
     return min(64, img_resolution // 2)
 
 
-def _larger(x: Tensor) -> Tensor:
+def larger(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+    """Each pixel four times."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def _start(net: SpectralNetwork) -> None:
+def start(net: SpectralNetwork) -> None:
     """Orthogonal weights (Saxe et al. 2014), and power iterations that have found them."""
     for module in net.modules():
         if isinstance(module, SpectralConv2d | SpectralLinear):

@@ -8,6 +8,7 @@ from torch import nn
 
 from ganlab.networks import (
     biggan,
+    biggan_deep,
     dcgan,
     mlp_images,
     projected,
@@ -110,6 +111,9 @@ def _vitgan_g(s: Shape) -> Arguments:
 
 TRAINABLE: dict[str, Trainable] = {
     "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
+    "biggan-deep": Trainable(
+        "BigGAN-deep", "Brock et al. 2019", biggan_deep.Generator, biggan_deep.Discriminator, _plain_g, _plain_d
+    ),
     "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
     "dcgan-hidden": Trainable(
         "DCGAN, label at 4 x 4", "Reed et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _hidden_d

@@ -81,6 +81,12 @@ class StyleGenerator(nn.Module):
 
     mapping: nn.Module
     synthesis: nn.Module
+    z_dim: int
+    c_dim: int
+    w_dim: int
+    num_ws: int  # rows of ws
+    img_resolution: int
+    img_channels: int
 
     def forward(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import biggan, lucidrains, stylegan1, stylegan3, vitgan
+from ganlab.networks import biggan, biggan_deep, lucidrains, stylegan1, stylegan3, vitgan
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -166,12 +166,15 @@ class _AliasFree:
 
 
 class BigGanEngine(Steps[Maker]):
-    """SAGAN and BigGAN. They can be entered at every block, which reads a row of ws of its own; they take no noise."""
+    """SAGAN, BigGAN, BigGAN-deep. They can be entered at every block, which reads a row of ws; they take no noise."""
 
     no_styles = "this model has no style space: its rows of ws go into batch normalisation as they are"
 
     def __init__(
-        self, synthesis: biggan.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+        self,
+        synthesis: biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork,
+        precision: str = "fp32",
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(synthesis.num_ws, device)
         for k, (side, channels) in enumerate(zip([4, *synthesis.resolutions], synthesis.channels)):
@@ -181,8 +184,11 @@ class BigGanEngine(Steps[Maker]):
         self._add(step, _Rgb(synthesis.torgb, k))
 
 
+Rowed = biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork | vitgan.SynthesisNetwork  # stages that read rows of ws
+
+
 class _RowStage:
-    def __init__(self, synthesis: biggan.SynthesisNetwork | vitgan.SynthesisNetwork, index: int) -> None:
+    def __init__(self, synthesis: Rowed, index: int) -> None:
         self.synthesis, self.index = synthesis, index
 
     def sources(self) -> list[int]:

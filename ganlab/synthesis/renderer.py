@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganlab.config import InvalidInput
 from ganlab.networks import (
     biggan,
+    biggan_deep,
     dcgan,
     lucidrains,
     mlp_images,
@@ -24,6 +25,7 @@ from ganlab.networks import (
     transgan,
     vitgan,
 )
+from ganlab.nn.mapping import StyleGenerator
 from ganlab.recipe import Noise, Place, Recipe, Source
 from ganlab.render.sheet import to_pixels
 from ganlab.synthesis.engine import Engine
@@ -45,22 +47,12 @@ from ganlab.weights.families import FAMILIES, family_of
 
 MOST_TOGETHER = 512 << 20  # bytes of features of pictures that are computed in one batch
 BANDS = ((8, "coarse"), (32, "middle"), (1 << 20, "fine"))  # up to this resolution
-Generator = (
-    stylegan2.Generator
-    | stylegan1.Generator
-    | stylegan3.Generator
-    | biggan.Generator
-    | transgan.Generator
-    | vitgan.Generator
-    | lucidrains.Generator
-    | dcgan.Generator
-    | r3gan.Generator
-)
 ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[Any]]] = {
     stylegan2.Generator: Engine,
     stylegan1.Generator: StyleGan1Engine,
     stylegan3.Generator: StyleGan3Engine,
     biggan.Generator: BigGanEngine,
+    biggan_deep.Generator: BigGanEngine,
     transgan.Generator: TransGanEngine,
     vitgan.Generator: VitGanEngine,
     lucidrains.Generator: LucidrainsEngine,
@@ -111,9 +103,9 @@ class Renderer:
         precision: str = "fp32",
         device: torch.device | str = "cpu",
     ) -> None:
-        if not isinstance(G, Generator) or type(G) not in ENGINES:
+        if not isinstance(G, StyleGenerator) or type(G) not in ENGINES:
             raise InvalidInput("model", f"is a {type(G).__name__}, which the labs cannot render")
-        self.G: Generator = G.to(device).eval().requires_grad_(False)
+        self.G: StyleGenerator = G.to(device).eval().requires_grad_(False)
         self.name, self.sha256, self.title, self.classes = name, sha256, title or name, tuple(classes)
         self.first: Source | None = None  # what a lab shows first, where the model's file names it
         self.engine = ENGINES[type(G)](G.synthesis, precision, device)

@@ -174,6 +174,14 @@ class BigGanArguments(PlainArguments):
 
 
 @dataclass(frozen=True)
+class BigGanDeepArguments(PlainArguments):
+    """Of BigGAN-deep's generator."""
+
+    attention: bool = knob(True, "whether half the resolution attends to itself")
+    embedded: int = knob(128, "numbers of the embedding", lo=1, hi=WIDEST)
+
+
+@dataclass(frozen=True)
 class VitGanArguments(PlainArguments):
     """Of ViTGAN's generator."""
 

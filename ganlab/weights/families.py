@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
 from ganlab.networks import (
     biggan,
+    biggan_deep,
     dcgan,
     lucidrains,
     mlp_images,
@@ -26,6 +27,7 @@ from ganlab.pickles import Found, Network, clip, refuse
 from ganlab.weights import infer, translate
 from ganlab.weights.arguments import (
     BigGanArguments,
+    BigGanDeepArguments,
     DiscriminatorArguments,
     GeneratorArguments,
     LucidrainsArguments,
@@ -211,6 +213,7 @@ def family_of(module: nn.Module) -> str:
 
 FAMILIES: dict[str, Family] = {
     "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
+    "biggan-deep": Family("BigGAN-deep", "G", biggan_deep.Generator, BigGanDeepArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
     "mlp": Family("MLP", "G", mlp_images.Generator, PlainArguments),
     "r3gan": Family("R3GAN", "G", r3gan.Generator, R3ganArguments),

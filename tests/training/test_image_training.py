@@ -26,9 +26,11 @@ from ganlab.data.images import ImageData, ImageSet, Split, open_images
 from ganlab.features.faces import load_classifier
 from ganlab.networks.table import TRAINABLE
 from ganlab.presets.images import IMAGE_PRESETS, image_preset, image_run_names
+from ganlab.recipe import Recipe, Source
 from ganlab.regularizers import orthogonality
 from ganlab.run import Penalty
 from ganlab.run_images import ImageGanConfig, ImageRun
+from ganlab.synthesis import open_renderer
 from ganlab.training import checkpoint
 from ganlab.training.folder import HISTORY, opened, read_history, read_run
 from ganlab.training.image_loop import Diverged, ImageSnapshot, ImageTraining, train_images
@@ -146,6 +148,10 @@ def test_a_generator_is_saved_and_loaded_exactly(family: str, tmp_path: Path) ->
         assert torch.equal(G.state_dict()[name], value), name
     made = G.synthesis(G.mapping(latents, labels), noise_mode="const")  # type: ignore[operator]
     torch.testing.assert_close(made, training.grid(4), rtol=1e-3, atol=1e-4)  # sums in another order
+    renderer = open_renderer(path)  # in the labs
+    recipe = Recipe(sources=(Source(5),), psi=1)
+    drawn = renderer.G.synthesis(renderer.latents.ws(recipe)[None], noise_mode="const")[0]
+    torch.testing.assert_close(renderer.image(recipe), drawn, rtol=1e-3, atol=1e-3)
     report = weights.inspect(path)
     assert report.licence == "Apache-2.0" and report.about is not None and report.about["images"] == 4
     assert ImageRun.from_dict(report.about["run"]) == training.run
