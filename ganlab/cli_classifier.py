@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
 from ganlab import __version__
-from ganlab.config import InvalidInput
 from ganlab.data.faces import ATTRIBUTES
 from ganlab.features.faces import save_classifier
+from ganlab.nn.devices import device_named
 from ganlab.training.attributes import (
     HELD_OUT,
     ClassifierRun,
@@ -44,10 +43,9 @@ class TrainClassifier:
     def main(self) -> int:
         """Trains, measures, writes; 0."""
         run = ClassifierRun(self.images, self.faces, self.batch, self.lr, width=self.width, seed=self.seed)
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InvalidInput("device", "there is no CUDA device here; leave --device out")
+        device = device_named(self.device)
         began = time.monotonic()
-        training = ClassifierTraining(run, self.device, self.processes)
+        training = ClassifierTraining(run, device, self.processes)
         print(f"{run.faces:,} portraits drawn in {time.monotonic() - began:.0f} s", flush=True)
         if self.resume:
             training.restore(self.out)

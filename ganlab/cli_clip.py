@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 
 from ganlab import __version__, zoo
 from ganlab.config import InvalidInput
+from ganlab.nn.devices import device_named
 from ganlab.synthesis import open_renderer
 from ganlab.text.clip import OWN, load_clip, save_clip, small_clip
 from ganlab.text.directions import channel_effects, keep_effects, save_effects
@@ -49,10 +49,8 @@ class TrainClip:
 
     def main(self) -> int:
         """Trains, measures, writes; 0."""
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InvalidInput("device", "there is no CUDA device here; leave --device out")
         if self.evaluate is not None:
-            clip = load_clip(self.evaluate or OWN, self.device)
+            clip = load_clip(self.evaluate or OWN, device_named(self.device))
             print(_table(evaluate_clip(clip, self.held_out, processes=self.processes)))
             return 0
         if self.out is None:
@@ -74,7 +72,7 @@ class TrainClip:
             layout=layout,
         )
         began = time.monotonic()
-        training = ClipTraining(run, self.device, self.processes)
+        training = ClipTraining(run, device_named(self.device), self.processes)
         print(f"{run.faces:,} portraits drawn in {time.monotonic() - began:.0f} s", flush=True)
         if self.resume:
             training.restore(out)

@@ -33,7 +33,7 @@ class Evaluate:
     def main(self) -> int:
         """Prints the table."""
         from ganlab import weights  # slow to import, and other commands have no use for them
-        from ganlab.synthesis.opening import best_device
+        from ganlab.nn.devices import best_device
 
         if min(self.count, self.real) < SHEET_SIDE**2 or not self.psi:
             raise InvalidInput("count", f"needs {SHEET_SIDE**2} pictures or more, of one psi or more")

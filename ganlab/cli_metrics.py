@@ -39,7 +39,7 @@ class Metrics:
         """Prints a table in Markdown."""
         from ganlab import weights  # slow to import, and other commands have no use for them
         from ganlab.data.images import open_images
-        from ganlab.synthesis.opening import best_device
+        from ganlab.nn.devices import best_device
         from ganlab.training.full_report import full_report
         from ganlab.training.quality import QualityMeter
 

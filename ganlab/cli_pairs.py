@@ -11,6 +11,7 @@ from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.networks import stylegan2
 from ganlab.networks.table import TRAINABLE, Arguments, Shape
+from ganlab.nn.devices import device_named
 from ganlab.nn.supervised import STATE, trained
 from ganlab.training.pairs import HAIRSTYLES, LESSONS, PairsRun, PairsTraining, Pupil, finished, lower
 
@@ -48,13 +49,13 @@ class TrainPairs:
     def main(self) -> int:
         """Teaches and writes; 0."""
         torch.backends.cudnn.benchmark = True  # shapes stay the same
-        pupil = self._pupil()
+        device, pupil = device_named(self.device), self._pupil()
         sizes = zip((self.latents, self.images, self.rival_images), (self.latents_batch, self.batch, self.batch))
         runs = []
         for lesson, (images, batch) in zip(LESSONS, sizes):
             changes = {"images": images, "batch": batch, "seed": self.seed}
             runs.append(PairsRun.from_dict(RUNS[lesson].to_dict(full=True) | changes))
-            pupil = self._taught(PairsTraining(runs[-1], pupil, self.device), self.out / lesson)
+            pupil = self._taught(PairsTraining(runs[-1], pupil, device), self.out / lesson)
         self._write(pupil, runs)
         return 0
 

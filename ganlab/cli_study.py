@@ -15,6 +15,7 @@ import torch
 import tyro
 
 from ganlab.config import InvalidInput
+from ganlab.nn.devices import device_named
 from ganlab.studies import STUDY, Book, Range, StudyConfig, Told, opened, work
 
 DEFAULT = StudyConfig()
@@ -69,7 +70,7 @@ class Study:
             return _told(book)
         try:
             with _terminable(), self._helpers():
-                work(book, _tell, _device(self.device))
+                work(book, _tell, device_named(self.device))
         except KeyboardInterrupt:
             if HELPER not in os.environ:
                 print("\nStopped; the same command goes on from here.", file=sys.stderr)
@@ -139,15 +140,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _device(name: str) -> torch.device:
-    """The device of that name; the best one there is for "auto"."""
-    from ganlab.synthesis.opening import best_device
-
-    try:
-        device = best_device() if name == "auto" else torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise InvalidInput("device", f"{name[:40]} is not here") from None
-    return device

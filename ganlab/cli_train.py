@@ -18,6 +18,7 @@ import tyro
 from ganlab import run_images
 from ganlab.config import InvalidInput, replaced
 from ganlab.files import sha256_of
+from ganlab.nn.devices import device_named
 from ganlab.presets import preset_run
 from ganlab.presets.images import image_preset, is_image_preset
 from ganlab.run import from_link
@@ -92,7 +93,8 @@ class Train:
 
     def _on_images(self, run: AnyRun | None, stop: "Stop") -> int:
         processes = Accelerated(torch.device("cpu") if self.device == "cpu" else None) if launched() else Alone()
-        device = processes.device if isinstance(processes, Accelerated) else _device(self.device)
+        device = processes.device if isinstance(processes, Accelerated) else device_named(self.device)
+        torch.backends.cudnn.benchmark = True  # shapes stay the same
         make = partial(
             ImageTraining,
             every=self.every,
@@ -247,22 +249,6 @@ def _advance(training: Any, steps: int, tick: Tick) -> Iterator[Any]:
             yield snapshot
         if tick(training.at):
             return
-
-
-def _device(name: str) -> torch.device:
-    """The device of that name; the best one there is for "auto"."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
-    if not there.get(name.partition(":")[0], False):
-        raise InvalidInput("device", f"{name[:40]} is not here; here are {', '.join(k for k, v in there.items() if v)}")
-    torch.backends.cudnn.benchmark = True  # shapes stay the same
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError):
-        count = torch.cuda.device_count() if name.startswith("cuda") else 1
-        raise InvalidInput("device", f"{name[:40]} is not here; there are {count} of its kind, from 0 on") from None
-    return torch.device(name)
 
 
 def _shared_out(run: AnyRun | None, world: int) -> AnyRun | None:

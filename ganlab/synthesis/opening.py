@@ -10,18 +10,12 @@ import torch
 from ganlab import weights, zoo
 from ganlab.config import InvalidInput
 from ganlab.files import sha256_of
+from ganlab.nn.devices import best_device
 from ganlab.recipe import Recipe, Source
 from ganlab.synthesis.renderer import Pixels, Renderer
 
 MOST_OPEN = 2  # models that `render` keeps
 LONGEST = 80  # characters of a title or of a class's name
-
-
-def best_device() -> torch.device:
-    """CUDA where there is one, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def open_renderer(
