@@ -11,6 +11,7 @@ from ganlab.networks import (
     biggan_deep,
     dcgan,
     mlp_images,
+    progan,
     projected,
     r3gan,
     stylegan1,
@@ -120,6 +121,9 @@ TRAINABLE: dict[str, Trainable] = {
     ),
     "mlp": Trainable(
         "MLP", "Goodfellow et al. 2014", mlp_images.Generator, mlp_images.Discriminator, _plain_g, _plain_d
+    ),
+    "progan": Trainable(
+        "ProGAN", "Karras et al. 2018", progan.Generator, progan.Discriminator, _plain_g, _plain_d, conditional=False
     ),
     "projected": Trainable(
         "Projected GAN",

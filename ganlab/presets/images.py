@@ -120,6 +120,18 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         zcr_g=0.5,
         **SPECTRAL,
     ),
+    "progan": _row(
+        "ProGAN",
+        "G and D begin at 4 x 4 and grow: each larger resolution is faded in once the smaller one has settled.",
+        "Karras et al. 2018",
+        family="progan",
+        loss="wgan",
+        penalties=(Penalty("wgan_gp", 10.0),),
+        lr_g=1e-3,
+        lr_d=1e-3,
+        batch=16,
+        grow_kimg=20.0,
+    ),
     "sagan": _row(
         "SAGAN",
         "Self-attention, so that far parts of a picture agree, and spectral normalisation of both networks.",

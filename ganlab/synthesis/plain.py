@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import biggan, biggan_deep, lucidrains, stylegan1, stylegan3, vitgan
+from ganlab.networks import biggan, biggan_deep, lucidrains, progan, stylegan1, stylegan3, vitgan
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -251,6 +251,39 @@ class TransGanEngine(StagedEngine):
     """TransGAN, whose tokens begin at 8 x 8."""
 
     no_styles = "this model has no style space: its layers take no styles, w enters at 8 x 8 alone"
+
+
+class ProGanEngine(Steps[Maker]):
+    """ProGAN, as far as it has grown; its colours may be faded from two stages."""
+
+    no_styles = StagedEngine.no_styles
+
+    def __init__(
+        self, synthesis: progan.SynthesisNetwork, precision: str = "fp32", device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(1, device)
+        top, _ = synthesis.fading
+        for k, (side, channels) in enumerate(zip(synthesis.resolutions[: top + 1], synthesis.channels)):
+            step = Step(f"{side}x{side} block", "conv", side, None if k else 0, None, channels)
+            self._add(step, _Stage(synthesis.stages[k], k))
+        side, channels = synthesis.img_resolution, synthesis.img_channels
+        self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Faded(synthesis, top))
+
+
+class _Faded:
+    def __init__(self, synthesis: progan.SynthesisNetwork, top: int) -> None:
+        self.synthesis, self.top = synthesis, top
+
+    def sources(self) -> list[int]:
+        return [max(0, self.top - 1), self.top]
+
+    def styles(self, ws: Tensor) -> Tensor:
+        return ws[:, 0, :0]
+
+    def __call__(self, given: Inputs, store: Store, i: int) -> None:
+        before, last = (_features(store, k) for k in self.sources())
+        image = self.synthesis.picture(before, last)
+        store.plain(i, *image.shape[:3]).copy_(image)
 
 
 class _Stage:

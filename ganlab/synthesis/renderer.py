@@ -18,6 +18,7 @@ from ganlab.networks import (
     dcgan,
     lucidrains,
     mlp_images,
+    progan,
     r3gan,
     stylegan1,
     stylegan2,
@@ -34,6 +35,7 @@ from ganlab.synthesis.noise import NoiseMaps
 from ganlab.synthesis.plain import (
     BigGanEngine,
     LucidrainsEngine,
+    ProGanEngine,
     StagedEngine,
     StyleGan1Engine,
     StyleGan3Engine,
@@ -59,6 +61,7 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     dcgan.Generator: StagedEngine,
     r3gan.Generator: StagedEngine,
     mlp_images.Generator: StagedEngine,
+    progan.Generator: ProGanEngine,
 }
 Pixels = npt.NDArray[np.uint8]
 Tick = Callable[[int, int], bool]  # (done, of) -> whether to go on

@@ -58,6 +58,7 @@ class ImageGan:
         self._quick: dict[str, Any] = {"mapping": self.G.mapping, "synthesis": self.G.synthesis, "D": self.D}
         if compiled:
             self._quick = {name: torch.compile(net, dynamic=False) for name, net in self._quick.items()}
+        self._grow(0)
         self.ema: Any = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.opt_g: torch.optim.Optimizer = _adam(self.G, self.config, self.config.lr_g)
         self.opt_d: torch.optim.Optimizer = _adam(self.D, self.config, self.config.lr_d)
@@ -79,6 +80,15 @@ class ImageGan:
         read = classes if c.classifier_d or c.classifier_g else 0
         own = self.family.d(**self.family.d_arguments(self.run.shape(0 if read else classes, c.d_width)))
         return AuxiliaryD(own, read, c.info, data.channels, data.resolution) if read or c.info else own
+
+    def _grow(self, step: int) -> None:
+        """How far networks that grow are at a step: each resolution settles, then the next one fades in."""
+        if not hasattr(self.G, "grow") or not self.config.grow_kimg:
+            return
+        phase = self.run.images_at(step) / (1000 * self.config.grow_kimg)  # settle, fade, settle, fade, ...
+        level = (phase - 1) // 2 + min((phase - 1) % 2, 1.0) if phase > 1 else 0.0
+        for net in (self.G, next(module for module in self.D.modules() if hasattr(module, "grow"))):
+            net.grow(level)
 
     @property
     def reuses_fakes(self) -> bool:
@@ -203,6 +213,7 @@ class ImageGan:
         if moved:
             self._average(step)
         self.steps = step + 1
+        self._grow(step + 1)
         if sign is not None:
             self.signs += torch.stack([sign, torch.ones_like(sign)])
         if self.steps % ADA_EVERY == 0 and self.signs[1] > 0:
