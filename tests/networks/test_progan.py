@@ -72,12 +72,16 @@ def test_a_training_grows_and_its_pictures_open_in_the_labs(tmp_path: Path) -> N
     run = image_preset("progan-32")
     small = {"batch": 4, "z_dim": 8, "grow_kimg": 0.008, **SMALL}  # two steps to settle, two to fade in
     training = ImageTraining(replace(run, gan=replace(run.gan, **small)))
-    levels = []
+    start, levels = training.state(), []
     for _ in range(15):
         levels.append((float(training.gan.G.synthesis.level), float(training.gan.D.level)))
         training.step()
     assert all(g == d for g, d in levels)
     assert [g for g, _ in levels[:9]] == [0, 0, 0, 0.5, 1, 1, 1, 1.5, 2] and levels[-1][0] == 3
+    state = training.state()
+    names = [name for name in state if name[:2] in ("G.", "D.") and "filter" not in name and "w_avg" not in name]
+    still = [name for name in names if torch.equal(start[name], state[name])]
+    assert still == ["D.out.bias"], "all have had their time; a Wasserstein loss has no use for that one"
     training.gan.ema.grow(1.5)
     path = tmp_path / "half.safetensors"
     weights.save(path, training.gan.ema, licence="Apache-2.0", about={"title": "half"}, config=training.gan.g_arguments)
