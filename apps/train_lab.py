@@ -9,7 +9,7 @@ from apps.serve import launch
 from apps.toy_lab import fields_of
 from ganlab.data.images import IMAGE_SETS
 from ganlab.networks.table import TRAINABLE
-from ganlab.presets.images import IMAGE_PRESETS
+from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.run import Penalty
 from ganlab.run_images import ImageGanConfig
 from ganlab.serving.image_choice import BATCHES, RESOLUTIONS, UPLOADED, available, classes_of

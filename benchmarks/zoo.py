@@ -22,7 +22,8 @@ from ganlab import files
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, ImageSet, open_images
 from ganlab.features.faces import in_batches, load_classifier
-from ganlab.presets.images import IMAGE_PRESETS, image_preset
+from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_preset
 from ganlab.render.pictures import png
 from ganlab.render.sheet import sheet
 from ganlab.run_images import ImageRun

@@ -24,7 +24,8 @@ from ganlab.data.images import IMAGE_SETS
 from ganlab.data.toy2d import DENSITIES
 from ganlab.losses import LOSSES
 from ganlab.presets import EXPERIMENTS, PRESETS, run_names
-from ganlab.presets.images import IMAGE_PRESETS, image_run_names
+from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_run_names
 from ganlab.regularizers import REGULARIZERS
 
 DEFAULT = "toy-non-saturating"  # what is trained if nothing is named

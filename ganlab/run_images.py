@@ -67,6 +67,9 @@ class ImageGanConfig(Config):
         0.0, "Weight of what keeps G's pictures of a moved z apart (zCR)", lo=0, hi=1000, group="Loss", live=True
     )
     zcr_noise: float = knob(0.05, "How far z is moved, as a deviation", lo=1e-4, hi=10, group="Loss", live=True)
+    latent_optimization: float = knob(
+        0.0, "How far z is moved to please D before each step (LOGAN, Wu et al. 2019)", lo=0, hi=10, group="Loss",
+    )  # fmt: skip
     g_orthogonal: float = knob(
         0.0,
         "Weight of G's orthogonal regularizer (Brock et al. 2019, eq. 3)",

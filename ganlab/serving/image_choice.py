@@ -15,7 +15,7 @@ from ganlab.config import InvalidInput
 from ganlab.data.images import FACE_LABELS, IMAGE_SETS, ImageData, data_folders
 from ganlab.data.images.source import PICTURES
 from ganlab.networks.table import TRAINABLE
-from ganlab.presets.images import IMAGE_PRESETS
+from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.run_images import ImageRun, from_link
 from ganlab.serving.limits import ImageLimits
 

@@ -16,6 +16,7 @@ from ganlab.networks.auxiliary import AuxiliaryD
 from ganlab.networks.vision_aided import VisionAided
 from ganlab.regularizers import orthogonality, path_lengths
 from ganlab.training.step import FAKE, GENERATED, REAL
+from ganlab.training.tricks import LOGAN_BETA
 
 if TYPE_CHECKING:
     from ganlab.training.image_gan import ImageGan
@@ -58,6 +59,18 @@ def for_g(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor
     if c.path_length and step % c.path_interval == 0:
         total = total + _path_length(gan, step, part)
     return total
+
+
+def optimised_latents(gan: "ImageGan", z: Tensor, step: int, j: int, part: int) -> Float[Tensor, "n z_dim"]:
+    """z moved along D's damped natural gradient, z + alpha g / (beta + |g|^2) (Wu et al. 2019, LOGAN, eq. 11).
+
+    The move stays in the graph, as the paper has it: G is trained through it.
+    """
+    with torch.enable_grad():
+        start = z.detach().clone().requires_grad_(True)
+        fake = gan.drawn_from(start, step, j, part)
+        (g,) = torch.autograd.grad(gan.penalised(fake, step, j, part, FAKE).sum(), start, create_graph=True)
+        return start + gan.config.latent_optimization * g / (LOGAN_BETA + g.square().sum(1, keepdim=True))
 
 
 def auxiliary(gan: "ImageGan") -> AuxiliaryD | None:

@@ -92,8 +92,8 @@ class ImageGan:
 
     @property
     def reuses_fakes(self) -> bool:
-        """D's step and G's step share fakes where a batch is one part."""
-        return len(self.parts()) == 1
+        """D's step and G's step share fakes where a batch is one part, and fakes do not depend on D."""
+        return len(self.parts()) == 1 and not self.config.latent_optimization
 
     def parts(self) -> range:
         """The parts that this process makes: every world-th one."""
@@ -139,6 +139,12 @@ class ImageGan:
         """Half as many fakes, and the ws that they were made from; nothing of it compiled."""
         ws = self._ws(step, "path", part, max(1, self.size // 2), self.G.mapping)
         return self._synthesised(ws, step, "path", part, self.G.synthesis), ws
+
+    def drawn_from(self, z: Tensor, step: int, j: int, part: int) -> Tensor:
+        """Fakes of given z, with the labels and the noise of this step."""
+        return self._synthesised(
+            self.G.mapping(z, self._labels(step, j, part, len(z))), step, j, part, self.G.synthesis
+        )
 
     def latents(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor:
         """The z [n, z_dim] of the fakes."""
@@ -341,6 +347,8 @@ class ImageGan:
         """ws [n, num_ws, w_dim]; some have two sources, which meet at a layer drawn for each (Karras et al. 2019)."""
         c, labels = self.config, self._labels(step, j, part, count)
         z = self.latents(step, j, part, count)
+        if c.latent_optimization and isinstance(j, int):
+            z = extras.optimised_latents(self, z, step, j, part)
         if moved:
             z = z + moved * self.draws.latents(count, c.z_dim, "moved", step, j, part)
         ws: Tensor = mapping(z, labels)

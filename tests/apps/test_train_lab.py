@@ -13,7 +13,8 @@ from apps import hub, train_lab
 from apps.train_routes import TrainServer
 from ganlab.config import to_link
 from ganlab.data.images import ImageData
-from ganlab.presets.images import IMAGE_PRESETS, image_preset
+from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_preset
 from ganlab.run_images import ImageRun
 from ganlab.serving.limits import ImageLimits
 from ganlab.serving.models import Catalogue

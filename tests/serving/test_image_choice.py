@@ -10,7 +10,8 @@ import pytest
 
 from ganlab.config import InvalidInput, to_link
 from ganlab.data.images import ImageData
-from ganlab.presets.images import IMAGE_PRESETS, image_preset
+from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_preset
 from ganlab.run_images import ImageRun
 from ganlab.serving import image_choice
 from ganlab.serving.image_choice import FACES, MOST_IMAGES, Uploads, available, chosen, confined

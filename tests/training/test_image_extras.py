@@ -113,6 +113,19 @@ def test_infogan_reads_the_first_numbers_of_z(labels: str) -> None:
     assert "info" in gan.measured
 
 
+def test_logan_moves_latents_to_what_d_likes() -> None:
+    plain, moved = training_of(family="r3gan").gan, training_of(family="r3gan", latent_optimization=0.9).gan
+    with torch.no_grad():
+        before, after = (gan.judge(gan.generate(0, 0, 0), 0, 0, 0, FAKE) for gan in (plain, moved))
+    assert bool((after > before).all()), "the networks are the same, and every picture pleases more"
+    z = moved.latents(0, 0, 0)
+    start = z.clone().requires_grad_(True)
+    (g,) = torch.autograd.grad(moved.D(moved.drawn_from(start, 0, 0, 0)).sum(), start)
+    expected = z + 0.9 * g / (5 + g.square().sum(1, keepdim=True))
+    torch.testing.assert_close(extras.optimised_latents(moved, z, 0, 0, 0), expected)
+    assert not moved.reuses_fakes, "D changes between its step and G's"
+
+
 def test_a_head_goes_with_a_second_discriminator() -> None:
     data = ImageData(resolution=32, labels="hat")
     settings = ImageGanConfig(family="stylegan2", second="faces", classifier_d=1.0, **TINY)

@@ -26,7 +26,8 @@ from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, ImageSet, Split, open_images
 from ganlab.features.faces import load_classifier
 from ganlab.networks.table import TRAINABLE
-from ganlab.presets.images import IMAGE_PRESETS, image_preset, image_run_names
+from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_preset, image_run_names
 from ganlab.recipe import Recipe, Source
 from ganlab.regularizers import orthogonality
 from ganlab.run import Penalty
