@@ -272,7 +272,7 @@ def killed_and_resumed(tmp_path: Path, kills: int, steps: int) -> None:
 
 
 def test_kill_and_resume(tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, 3, 500)
+    killed_and_resumed(tmp_path, 2, 400)
 
 
 @pytest.mark.slow
