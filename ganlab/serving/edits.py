@@ -26,7 +26,7 @@ SUGGESTIONS = (  # of those that `benchmarks/editing.py` found to work best on t
     "a person with glasses",
     "a person with long hair",
     "a person with red hair",
-    "a person with white hair",
+    "a person with gold earrings",
     "a person with an open mouth",
     "a person with closed eyes",
     "a person wearing blue clothes",
