@@ -140,10 +140,10 @@ def test_a_sentence_changes_what_the_classifier_reads(open_page: Open, server: s
     target = page.get_by_label("Target text: what it should show")
     expect(target).to_be_enabled(timeout=30000)
     expect(page.get_by_role("button", name="Learn this model")).to_be_hidden(timeout=60000)
-    changes(page, lambda: target.fill("a person with closed eyes"))
+    changes(page, lambda: target.fill("a person with red lipstick"))
     changes(page, lambda: slide(page, "alpha", 90))
     asked = page.locator(".edit-figure[data-name=asked] b")
     expect(asked).to_have_text(re.compile("%"), timeout=30000)
     before, after = (int(number) for number in re.findall(r"\d+", asked.inner_text()))
-    assert after >= before + 40  # per cent of the pictures on show whose eyes are read as closed
+    assert after >= before + 40  # per cent of the pictures on show that are read as having it
     assert page.locator(".edit-layer").count() > 5 and page.locator(".edit-figure").count() == 5
