@@ -106,7 +106,37 @@ class Mapping(nn.Module):
         return torch.cat([zs, *(part[:, None].expand(-1, self.num_ws, -1) for part in known)], 2)
 
 
-class SynthesisNetwork(SpectralNetwork):
+class RowedSynthesis(SpectralNetwork):
+    """ws to an image: each of `num_ws` stages reads its own row."""
+
+    num_ws: int
+    norm: nn.Module
+    colours: nn.Module
+
+    def stage(self, k: int, x: Tensor | None, w: Float[Tensor, "n w_dim"]) -> Float[Tensor, "n c h w"]:
+        """Features after the k-th of the rows: 0 begins at 4 x 4."""
+        raise NotImplementedError
+
+    def torgb(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k h w"]:
+        """Colours of the last features."""
+        return torch.tanh(self.colours(F.relu(self.norm(x))))
+
+    def forward(
+        self,
+        ws: Float[Tensor, "n num_ws w_dim"],
+        noise_mode: str = "random",
+        noise: object = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "n c h w"]:
+        """The image in [-1, 1]. There is no noise: the last three arguments change nothing."""
+        x = None
+        for k in range(self.num_ws):
+            x = self.stage(k, x, ws[:, k])
+        assert x is not None
+        return self.torgb(x)
+
+
+class SynthesisNetwork(RowedSynthesis):
     """ws to an image, doubling from 4 x 4; each block reads its own row."""
 
     def __init__(
@@ -153,24 +183,6 @@ class SynthesisNetwork(SpectralNetwork):
             return self.first(z).unflatten(1, (-1, 4, 4))
         made: Tensor = self.stages[k - 1](x, torch.cat([z, w[:, self.z_dim :]], 1))
         return made
-
-    def torgb(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k h w"]:
-        """Colours of the last features."""
-        return torch.tanh(self.colours(F.relu(self.norm(x))))
-
-    def forward(
-        self,
-        ws: Float[Tensor, "n num_ws w_dim"],
-        noise_mode: str = "random",
-        noise: object = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        """The image in [-1, 1]. There is no noise: the last three arguments change nothing."""
-        x = None
-        for k in range(self.num_ws):
-            x = self.stage(k, x, ws[:, k])
-        assert x is not None
-        return self.torgb(x)
 
 
 class Generator(StyleGenerator):

@@ -39,7 +39,7 @@ class GeneratorBlock(nn.Module):
         return y + (larger(shortcut) if self.up else shortcut)
 
 
-class SynthesisNetwork(SpectralNetwork):
+class SynthesisNetwork(biggan.RowedSynthesis):
     """ws to an image, doubling from 4 x 4; the two blocks of a resolution read the same row."""
 
     def __init__(
@@ -68,24 +68,6 @@ class SynthesisNetwork(SpectralNetwork):
         x = self.larger[k - 1](self.same[k - 1](x, w), w)
         made: Tensor = self.attention(x) if self.attention is not None and k == self.attends else x
         return made
-
-    def torgb(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k h w"]:
-        """Colours of the last features."""
-        return torch.tanh(self.colours(F.relu(self.norm(x))))
-
-    def forward(
-        self,
-        ws: Float[Tensor, "n num_ws w_dim"],
-        noise_mode: str = "random",
-        noise: object = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        """The image in [-1, 1]. There is no noise: the last three arguments change nothing."""
-        x = None
-        for k in range(self.num_ws):
-            x = self.stage(k, x, ws[:, k])
-        assert x is not None
-        return self.torgb(x)
 
 
 class Generator(StyleGenerator):
