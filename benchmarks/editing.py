@@ -23,9 +23,11 @@ from ganlab import zoo
 from ganlab.features.faces import FacesClassifier, load_classifier
 from ganlab.recipe import Recipe, Source, pack_latent
 from ganlab.synthesis import Renderer, open_renderer
+from ganlab.text import HOWS
 from ganlab.text.aims import aims_of
 from ganlab.text.clip import load_clip
-from ganlab.text.directions import Embedder, channel_effects, known_effects, text_change, text_offsets
+from ganlab.text.directions import Embedder, known_effects, text_change, text_offsets
+from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized
 from ganlab.text.quality import EditQuality, edit_quality
@@ -85,9 +87,9 @@ class Bench:
         return edit_quality(before, after, change, self.clip, self.reader, aims_of(text))
 
 
-def by_direction(bench: Bench, beta: float) -> Found:
+def by_direction(bench: Bench, beta: float, how: str) -> Found:
     """Global directions of StyleSpace."""
-    effects = known_effects(bench.renderer, bench.clip) or channel_effects(bench.renderer, bench.clip)
+    effects = known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how)
     found: Found = {alpha: [] for alpha in ALPHAS}
     for text in bench.sentences:
         offsets = text_offsets(effects, text_change(bench.clip, NEUTRAL, text), beta)
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--model", default="faces64")
     parser.add_argument("--faces", type=int, default=100)
     parser.add_argument("--beta", type=float, default=0.1)
+    parser.add_argument("--how", nargs="+", default=list(HOWS), choices=HOWS, help="how channels were learnt")
     parser.add_argument("--mapped", type=int, default=6, help="sentences that a mapper is trained for")
     parser.add_argument("--mapper-steps", type=int, default=200)
     parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")
@@ -193,7 +196,8 @@ def main() -> None:
     bench, summary = Bench(given.model, given.faces), dict[str, tuple[float, float]]()
     without = [text for text in SENTENCES if text not in bench.sentences]
     print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
-    told("Global directions", lambda: by_direction(bench, given.beta), bench, summary)
+    for how in given.how:
+        told(f"Global directions, channels {how}", lambda how=how: by_direction(bench, given.beta, how), bench, summary)
     if given.optimized:
         told("Optimization", lambda: by_optimization(bench, given.optimized, given.steps), bench, summary)
     if given.mapped:

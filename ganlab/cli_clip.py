@@ -12,9 +12,11 @@ from ganlab import __version__, zoo
 from ganlab.config import InvalidInput
 from ganlab.nn.devices import device_named
 from ganlab.synthesis import open_renderer
+from ganlab.text import HOWS
 from ganlab.text.clip import OWN, load_clip, save_clip, small_clip
-from ganlab.text.directions import channel_effects, keep_effects, save_effects
+from ganlab.text.directions import keep_effects, save_effects
 from ganlab.text.evaluate import FACES, ClipScores, evaluate_clip
+from ganlab.text.joint import find_effects
 from ganlab.text.sayings import vocabulary
 from ganlab.text.small import ClipLayout
 from ganlab.text.training import ClipRun, ClipTraining, train_clip
@@ -103,6 +105,7 @@ class Learn:
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name `ganlab zoo` lists
     clip: str = OWN  # a CLIP: faces, FILE, ViT-B-32/openai
+    how: Annotated[str, tyro.conf.arg(metavar="|".join(HOWS))] = HOWS[0]  # all channels at once, or one after the other
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None  # where else it goes, a .safetensors
 
     def main(self) -> int:
@@ -110,7 +113,7 @@ class Learn:
         path = Path(self.model)
         renderer, clip = open_renderer(path if path.exists() else zoo.path_of(self.model)), load_clip(self.clip)
         begun = time.monotonic()
-        found = channel_effects(renderer, clip)
+        found = find_effects(renderer, clip, self.how)
         keep_effects(renderer, clip, found)
         if self.out is not None:
             save_effects(self.out, found)

@@ -11,6 +11,7 @@ from ganlab import weights, zoo
 from ganlab.features.faces import load_classifier
 from ganlab.recipe import ClassShare, Recipe, Source
 from ganlab.synthesis import open_renderer
+from ganlab.text import HOWS
 from ganlab.text.clip import load_clip
 from ganlab.text.directions import known_effects
 from ganlab.text.small import read_small
@@ -46,8 +47,9 @@ def test_each_has_a_card(path: Path) -> None:
 def test_what_ships_is_known_to_each_other() -> None:
     """So that a text changes the shipped faces at once."""
     renderer = open_renderer(zoo.path_of("faces64"))
-    effects = known_effects(renderer, load_clip())
-    assert effects is not None and effects.effects.any()
+    for how in HOWS:
+        effects = known_effects(renderer, load_clip(), how)
+        assert effects is not None and effects.effects.any()
     for path in EFFECTS:
         assert path.stat().st_size < 10_000_000
         assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_suffix(".md").read_text(encoding="utf-8")

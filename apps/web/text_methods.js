@@ -76,7 +76,7 @@ class TextMethods {
     this.root.classList.toggle("off", !!this.why);
     this.ideas.replaceChildren(...suggestions.map((text) => this.idea(text)));
     for (const part of this.body.querySelectorAll("input, button, select")) part.disabled = !!this.why;
-    for (const one of Object.values(this.methods)) one.offer(!!ready, !!this.why);
+    for (const one of Object.values(this.methods)) one.offer(ready || [], !!this.why);
     this.tell(this.method, ...(this.said[this.method] || [""]));
   }
 

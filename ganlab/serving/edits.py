@@ -132,32 +132,33 @@ class Editing:
         """What reads the attributes of cartoon faces."""
         return self._reader()
 
-    def ready(self, painter: Painter, clip: Any) -> bool:
-        """Whether the model's channels are known, so that a text becomes a direction at once."""
+    def ready(self, painter: Painter, clip: Any, how: str) -> bool:
+        """Whether the model's channels are known in one way, so that a text becomes a direction at once."""
         from ganlab.text.directions import known_effects
 
-        key = _key(painter), clip.name
+        key = _key(painter), clip.name, how
         if self._effects.find(key) is None and not painter.facts()["no_style_space"]:
-            found = known_effects(cast(Any, painter), clip)
+            found = known_effects(cast(Any, painter), clip, how)
             if found is not None:
                 self._effects.get(key, lambda: found)
         return self._effects.find(key) is not None
 
-    def learn(self, painter: Painter, clip: Any, tick: Tick) -> None:
+    def learn(self, painter: Painter, clip: Any, how: str, tick: Tick) -> None:
         """Finds out what each channel of the model's styles does to pictures, if that is not known, and keeps it."""
-        from ganlab.text.directions import channel_effects, keep_effects
+        from ganlab.text.directions import keep_effects
+        from ganlab.text.joint import find_effects
 
-        if not self.ready(painter, clip):
-            found = channel_effects(cast(Any, painter), clip, tick=tick)
+        if not self.ready(painter, clip, how):
+            found = find_effects(cast(Any, painter), clip, how, tick)
             keep_effects(cast(Any, painter), clip, found)
-            self._effects.get((_key(painter), clip.name), lambda: found)
+            self._effects.get((_key(painter), clip.name, how), lambda: found)
 
-    def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float) -> Any:
+    def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float, how: str) -> Any:
         """The direction from one text to another; `InvalidInput` where the channels are not known yet."""
         from ganlab.latents.directions import s_direction
         from ganlab.text.directions import text_change, text_offsets
 
-        effects = self._effects.find((_key(painter), clip.name)) if self.ready(painter, clip) else None
+        effects = self._effects.find((_key(painter), clip.name, how)) if self.ready(painter, clip, how) else None
         if effects is None:
             raise InvalidInput("text", "needs to know the model's channels first: press “Learn this model”")
         check_words(clip, neutral=neutral, target=target)

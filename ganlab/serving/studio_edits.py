@@ -8,6 +8,7 @@ from ganlab.recipe import MOST_LAYERS
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
 from ganlab.serving.edits import SUGGESTIONS, makes_faces
 from ganlab.serving.models import Painter, Tick
+from ganlab.text import HOWS
 
 Event = threading.Event
 
@@ -20,7 +21,7 @@ def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
     def work(painter: Painter) -> dict[str, Any]:
         return {
             "offers": editing.offers(painter),
-            "ready": clip is not None and editing.ready(painter, clip),
+            "ready": [how for how in HOWS if clip is not None and editing.ready(painter, clip, how)],
             "directions": [one.to_dict(full=True) for one in editing.held(painter)],
             "suggestions": list(SUGGESTIONS) if makes_faces(painter) else [],
         }
@@ -42,10 +43,10 @@ def _directions(studio: Workers, viewer: Viewer, ask: int, message: Message, end
 
 def _learn(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     """What each channel of the model's styles does, as CLIP sees it: once for each model."""
-    worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
+    worker, clip, how = studio.worker(model_of(message, viewer)), studio.editing.clip(), _how(message)
 
     def work(painter: Painter) -> None:
-        studio.editing.learn(painter, clip, worker.between(painter, _tick(viewer, ask, end)))
+        studio.editing.learn(painter, clip, how, worker.between(painter, _tick(viewer, ask, end)))
 
     worker.ask(work, long=True).result()
     viewer.say(ask, "learnt")
@@ -56,7 +57,8 @@ def _text(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Even
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
     neutral, target = (_words(message, name) for name in ("neutral", "target"))
     beta = numbers(message, "beta", 0, 1, 0.1)
-    found = worker.ask(lambda painter: studio.editing.text(painter, clip, neutral, target, beta)).result()
+    how = _how(message)
+    found = worker.ask(lambda painter: studio.editing.text(painter, clip, neutral, target, beta, how)).result()
     hint = clip.hint(f"{neutral} {target}") if hasattr(clip, "hint") else ""
     channels = int(found.vector.partition(":")[0])
     viewer.say(ask, "text", direction=found.to_dict(full=True), hint=hint, channels=channels)
@@ -76,6 +78,13 @@ def _layers(value: Any) -> tuple[int, ...] | None:
     if not isinstance(value, list) or len(value) > MOST_LAYERS or not all(type(row) is int for row in value):
         raise InvalidInput("layers", "must be a list of whole numbers")
     return tuple(sorted(set(value)))
+
+
+def _how(message: Message) -> str:
+    how = message.get("how", HOWS[0])
+    if how not in HOWS:
+        raise InvalidInput("how", f"must be one of {', '.join(HOWS)}")
+    return str(how)
 
 
 def _words(message: Message, name: str) -> str:

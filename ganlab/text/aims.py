@@ -51,7 +51,9 @@ class Aim(NamedTuple):
     def reached(self, read: Mapping[str, Float[Tensor, "n *options"]]) -> Bool[Tensor, " n"]:
         """Whose pictures show it, by what a classifier of faces reads from them."""
         values = read[self.attribute]
-        if not self.options:
+        if not self.options:  # sadder than any portrait is drawn is still sad
+            known = attribute(self.attribute)
+            values = values.clamp(known.lo, known.hi)
             return (values >= self.lo) & (values <= self.hi)
         names = attribute(self.attribute).options
         wanted = torch.tensor([i for i, name in enumerate(names) if name in self.options], device=values.device)

@@ -1,6 +1,7 @@
 """Global directions (StyleCLIP, Patashnik et al. 2021, sec. 6): from the difference of two texts to channels of styles.
 
-What each channel of StyleSpace does to pictures, as CLIP sees it, is found once per model (`channel_effects`); then a
+What each channel of StyleSpace does to pictures, as CLIP sees it, is found once per model: by moving one after the
+other (`channel_effects`), as the paper does, or from how all of them vary together (`joint.joint_effects`). Then a
 sentence becomes a direction by a product of matrices, at once.
 """
 
@@ -24,6 +25,7 @@ from ganlab.config import InvalidInput
 from ganlab.recipe import Noise
 from ganlab.synthesis import Cancelled, Renderer
 from ganlab.synthesis.store import Store
+from ganlab.text import HOWS
 
 SIGMAS = 5.0  # a channel is moved by so many of its standard deviations, either way (sec. 6.1)
 PICTURES = 8  # that each channel is tried on; the paper takes 100 of a model with ten times as many channels
@@ -57,7 +59,8 @@ class ChannelEffects:
     model: str  # sha256 of the model
     clip: str  # the CLIP: its name, with the checksum of its file where it has one
     deviations: Tensor  # [channels] of each style
-    effects: Tensor  # [channels, D], unit vectors; zero where a channel does nothing, or makes colours
+    effects: Tensor  # [channels, D]; apart: unit vectors, zero where a channel does nothing, or makes colours
+    how: str = "apart"  # one of `ganlab.text.HOWS`
 
 
 @torch.inference_mode()
@@ -90,7 +93,7 @@ def channel_effects(
             seen = clip.embed_images(engine.run(base, maps, store, start=i, offsets=offsets)).cpu()
             effects[channel] = F.normalize((seen[:pictures] - seen[pictures:]).mean(0), dim=0)
             done += 1
-    return ChannelEffects(renderer.sha256, _named(clip), deviations, effects)
+    return ChannelEffects(renderer.sha256, named(clip), deviations, effects)
 
 
 def check_styles(renderer: Renderer) -> None:
@@ -134,9 +137,10 @@ def whole_text(clip: Embedder, text: str, field: str = "target") -> Float[Tensor
     return F.normalize(vectors.mean(0), dim=0).cpu()
 
 
-def relevance(effects: Float[Tensor, "channels d"], change: Float[Tensor, " d"]) -> Float[Tensor, " channels"]:
-    """How much of each channel's effect is what the text asks for, in -1 .. 1 (eq. 4)."""
-    return effects @ change
+def relevance(effects: ChannelEffects, change: Float[Tensor, " d"]) -> Float[Tensor, " channels"]:
+    """How much of each channel's effect is what the text asks for, in -1 .. 1 (eq. 4); together: 1 for the most."""
+    score = effects.effects @ change
+    return score / score.abs().max().clamp_min(1e-12) if effects.how == "together" else score
 
 
 def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: float) -> Float[Tensor, " channels"]:
@@ -144,34 +148,36 @@ def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: flo
 
     The most relevant channel moves by one standard deviation. `InvalidInput` where beta leaves no channel.
     """
-    score = relevance(effects.effects, change)
+    score = relevance(effects, change)
     kept = torch.where(score.abs() < beta, 0.0, score)
     if not kept.any():
         raise InvalidInput("beta", f"leaves no channel: it must be below {float(score.abs().max()):.3f} for this text")
     return kept / kept.abs().max() * effects.deviations
 
 
-def known_effects(renderer: Renderer, clip: Embedder) -> ChannelEffects | None:
+def known_effects(renderer: Renderer, clip: Embedder, how: str = HOWS[0]) -> ChannelEffects | None:
     """What is known of this model's channels: it came with ganlab, or `keep_effects` has kept it."""
-    kept = _kept(renderer, clip)
+    kept = _kept(renderer, clip, how)
     for path in (*sorted(SHIPPED.glob("*.safetensors")), *([kept] if kept.is_file() else [])):
         with contextlib.suppress(InvalidInput):  # of another model; or damaged, and then it is made anew
-            return load_effects(path, renderer, clip)
+            found = load_effects(path, renderer, clip)
+            if found.how == how:
+                return found
     return None
 
 
 def keep_effects(renderer: Renderer, clip: Embedder, found: ChannelEffects) -> None:
     """Keeps them in the user's cache for the next time; where that cannot be written, nothing happens."""
     with contextlib.suppress(OSError):
-        save_effects(_kept(renderer, clip), found)
+        save_effects(_kept(renderer, clip, found.how), found)
 
 
-def _kept(renderer: Renderer, clip: Embedder) -> Path:
-    name = files.sha256(f"{renderer.sha256}/{_named(clip)}".encode())
+def _kept(renderer: Renderer, clip: Embedder, how: str) -> Path:
+    name = files.sha256(f"{renderer.sha256}/{named(clip)}/{how}".encode())
     return files.cache_folder("effects") / f"effects-{name[:24]}.safetensors"
 
 
-def _named(clip: Embedder) -> str:
+def named(clip: Embedder) -> str:
     """A CLIP's name, and of one that can be trained anew under the same name the checksum of its file."""
     checksum = getattr(clip, "sha256", "")
     return f"{clip.name}/{checksum}" if checksum else clip.name
@@ -179,7 +185,7 @@ def _named(clip: Embedder) -> str:
 
 def save_effects(path: Path, found: ChannelEffects) -> None:
     """Writes them as safetensors, all or nothing."""
-    header = {"format": FORMAT, "model": found.model, "clip": found.clip}
+    header = {"format": FORMAT, "model": found.model, "clip": found.clip, "how": found.how}
     tensors = {"deviations": found.deviations, "effects": found.effects.half()}
     files.write_atomic(path, save_tensors(tensors, metadata={"ganlab": json.dumps(header)}))
 
@@ -198,13 +204,14 @@ def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffec
     except (KeyError, SafetensorError):
         raise wrong from None
     header = files.own_header(data)
-    if header is None or header.get("format") != FORMAT:
+    how = (header or {}).get("how", "apart")  # the first files did not say it
+    if header is None or header.get("format") != FORMAT or how not in HOWS:
         raise wrong
-    if (header.get("model"), header.get("clip")) != (renderer.sha256, _named(clip)):
+    if (header.get("model"), header.get("clip")) != (renderer.sha256, named(clip)):
         raise InvalidInput("effects", f"{path.name[:60]} belongs to another model or another CLIP")
     width = len(clip.embed_texts(["face"])[0])
     if deviations.shape != (renderer.space.channels,) or effects.shape != (renderer.space.channels, width):
         raise wrong
     if not (deviations.isfinite().all() and effects.isfinite().all()):
         raise wrong
-    return ChannelEffects(renderer.sha256, _named(clip), deviations, effects)
+    return ChannelEffects(renderer.sha256, named(clip), deviations, effects, how)

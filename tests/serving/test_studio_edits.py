@@ -14,6 +14,7 @@ from ganlab.serving.edits import NO_CLIP, Editing, Texts
 from ganlab.serving.models import Catalogue, Model, Painter
 from ganlab.serving.studio import Studio
 from ganlab.synthesis import Memory, Renderer, open_renderer
+from ganlab.text import HOWS
 from ganlab.text.words import Vocabulary
 from tests.serving.test_studio import Tab
 from tests.text.colours import Colours
@@ -72,7 +73,8 @@ def learnt_tab(tmp_path_factory: pytest.TempPathFactory) -> Tab:
     tab = tab_of(tmp_path_factory.mktemp("models"), Texts(lambda: "", Worded))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tab.ask(do="learn", **ONE)
+        for how in HOWS:
+            tab.ask(do="learn", how=how, **ONE)
     return tab
 
 
@@ -117,12 +119,14 @@ def test_attributes_are_read_from_pictures_of_faces(tab: Tab, monkeypatch: pytes
 
 def test_a_text_becomes_an_edit(learnt: Tab) -> None:
     tab = learnt
-    assert tab.parts("progress")[-1]["of"] > 10 and tab.ask(do="editing", **ONE)[0]["ready"] is True
+    assert tab.parts("progress")[-1]["of"] > 10 and tab.ask(do="editing", **ONE)[0]["ready"] == list(HOWS)
     told, _ = tab.ask(do="text", **{**RED, "target": "a red thingg"})
     assert told["direction"]["space"] == "s" and told["direction"]["name"] == "a red thingg" and told["channels"] > 0
     assert "did you mean “thing”" in told["hint"]
     assert painted(tab, edits=[edit_of(told["direction"], 4.0)]) != painted(tab)
     assert tab.ask(do="text", **{**RED, "beta": 0.6})[0]["channels"] < told["channels"]
+    apart = tab.ask(do="text", **RED, how="apart")[0]["direction"]["vector"]
+    assert apart != tab.ask(do="text", **RED, how="together")[0]["direction"]["vector"]
 
 
 def test_learning_can_be_cancelled_and_lets_pictures_through(tab: Tab) -> None:
@@ -131,7 +135,7 @@ def test_learning_can_be_cancelled_and_lets_pictures_through(tab: Tab) -> None:
     painted(tab)
     tab.send(do="cancel", what=number)
     assert tab.until(lambda h: h["id"] == number and h["type"] not in ("progress", "tile"))[0]["cancelled"] is True
-    assert tab.ask(do="editing", **ONE)[0]["ready"] is False
+    assert tab.ask(do="editing", **ONE)[0]["ready"] == []
     assert "Learn this model" in tab.ask(do="text", **RED)[0]["text"]
 
 
@@ -152,7 +156,8 @@ def test_learning_can_be_cancelled_and_lets_pictures_through(tab: Tab) -> None:
         ({"do": "text", **RED, "target": "ein roter Hut"}, "no word that this model knows"),
         ({"do": "text", **RED, "target": "a thing"}, "says the same"),
         ({"do": "text", **RED, "target": 7}, "must be a text"),
-        ({"do": "text", **RED, "beta": 0.999}, "Beta leaves no channel"),
+        ({"do": "text", **RED, "beta": 0.999, "how": "apart"}, "Beta leaves no channel"),
+        ({"do": "text", **RED, "how": "magic"}, "must be one of together, apart"),
         ({"do": "text", **RED, "beta": -1}, "from 0 to 1"),
     ],
 )

@@ -20,10 +20,12 @@ from ganlab.text.directions import (
     keep_effects,
     known_effects,
     load_effects,
+    relevance,
     save_effects,
     text_change,
     text_offsets,
 )
+from ganlab.text.joint import find_effects, joint_effects, regression
 from tests.text.colours import Colours
 from tests.tiny_models import write_model
 
@@ -69,6 +71,29 @@ def test_a_text_changes_the_picture_towards_it(renderer: Renderer, found: Channe
     means = [renderer.image(Recipe(edits=edits)).mean((1, 2)) for edits in ((), (edit,))]
     redder = means[1] - means[0]
     assert redder[0] > 0.02 and redder[0] > redder[1:].max()
+
+
+def test_channels_learnt_together_change_the_picture_and_less_else(renderer: Renderer, found: ChannelEffects) -> None:
+    together = joint_effects(renderer, Colours(), pictures=300)
+    change = text_change(Colours(), "a thing", "a red thing")
+    cleaner = []
+    for effects in (together, found):
+        edit = as_edit(s_direction("red", text_offsets(effects, change, beta=0.1), "text"), 2.0)
+        means = [renderer.image(Recipe(edits=edits)).mean((1, 2)) for edits in ((), (edit,))]
+        redder = means[1] - means[0]
+        assert redder[0] > 0.02
+        cleaner.append(float(redder[0] / redder[1:].abs().max()))
+    assert cleaner[0] > cleaner[1] and cleaner[0] > 2
+    assert relevance(together, change).abs().max() == 1
+
+
+def test_regression_finds_each_slope_while_the_others_are_held() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(500, 4, generator=generator)
+    x[:, 1] = x[:, 0] + 0.3 * x[:, 1]  # they go together, and only one of them matters
+    slopes = torch.tensor([[2.0, 0.0], [0.0, 0.0], [0.0, -1.0], [0.5, 0.5]])
+    y = x @ slopes + 3 + 0.1 * torch.randn(500, 2, generator=generator)
+    torch.testing.assert_close(regression(x, y).float(), slopes, atol=0.25, rtol=0)  # alone, the second would seem worth 2
 
 
 def test_relevance_beta_and_scale() -> None:
@@ -121,6 +146,8 @@ def test_it_can_be_stopped(renderer: Renderer) -> None:
             renderer, Colours(), pictures=1, tick=lambda done, of: bool(told.append((done, of))) or done < 3
         )
     assert told[-1][0] == 3 and told[-1][1] > 3
+    with pytest.raises(Cancelled):
+        find_effects(renderer, Colours(), "together", lambda done, of: done < of / 2)
 
 
 def test_effects_are_found_again_where_they_were_kept(
@@ -130,14 +157,15 @@ def test_effects_are_found_again_where_they_were_kept(
     clip = Colours()
     assert known_effects(renderer, clip) is None
     keep_effects(renderer, clip, found)
-    again = known_effects(renderer, clip)
+    assert known_effects(renderer, clip) is None  # that is learnt in another way
+    again = known_effects(renderer, clip, "apart")
     assert again is not None
     torch.testing.assert_close(again.effects, found.effects, rtol=1e-3, atol=1e-3)
     newer = Colours()
     newer.sha256 = "trained anew under the same name"  # type: ignore[attr-defined]
-    assert known_effects(renderer, newer) is None
+    assert known_effects(renderer, newer, "apart") is None
     (kept,) = tmp_path.glob("*")
     kept.write_bytes(kept.read_bytes()[:-7])
-    assert known_effects(renderer, clip) is None  # damaged: it is made anew
+    assert known_effects(renderer, clip, "apart") is None  # damaged: it is made anew
     monkeypatch.setenv("GANLAB_CACHE", str(kept / "no folder"))
     keep_effects(renderer, clip, found)  # nowhere to keep it: nothing happens

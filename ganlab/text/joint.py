@@ -1,0 +1,76 @@
+"""Global directions from all channels at once: how CLIP's view of pictures varies with their latents.
+
+Channels of a small or entangled model do little alone: moved one after the other (`directions.channel_effects`) they
+show a CLIP pictures that it cannot read. Here ordinary pictures are looked at, and linear regression tells what each
+axis of W adds to the embedding while the others are held; styles are affine in w, so that says how to move channels.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ganlab.config import InvalidInput
+from ganlab.latents.directions import style_weights
+from ganlab.synthesis import Cancelled, Renderer
+from ganlab.text import HOWS
+from ganlab.text.directions import (
+    SEED,
+    ChannelEffects,
+    Embedder,
+    Tick,
+    channel_effects,
+    check_styles,
+    coloured,
+    named,
+    style_deviations,
+)
+
+PICTURES = (
+    2000  # measured on faces64: directions are 85 % as clean with 500, 93 % with 1000, and hardly cleaner with 4000
+)
+TOGETHER = 32  # painted at a time
+DECAY = 0.01  # of the regression, as a part of W's mean variance; any from 0.001 to 0.3 gives the same directions
+
+
+def joint_effects(
+    renderer: Renderer, clip: Embedder, pictures: int = PICTURES, tick: Tick | None = None
+) -> ChannelEffects:
+    """Looks at pictures of a model, and finds how its channels move where the embedding moves.
+
+    `tick` returning False raises `Cancelled`; `InvalidInput` where the model has no styles.
+    """
+    check_styles(renderer)
+    w = renderer.latents.sample(pictures, torch.Generator().manual_seed(SEED))
+    slopes = regression(w, _embedded(renderer, clip, w, tick))
+    deviations = style_deviations(renderer)
+    moved = style_weights(renderer) @ slopes.float()
+    effects = torch.where(deviations[:, None] > 0, moved / deviations[:, None].clamp_min(1e-12), 0.0)
+    effects = effects / effects.norm(dim=1).max().clamp_min(1e-12)
+    return ChannelEffects(renderer.sha256, named(clip), deviations, effects, "together")
+
+
+def find_effects(renderer: Renderer, clip: Embedder, how: str = HOWS[0], tick: Tick | None = None) -> ChannelEffects:
+    """Effects found in one of the ways of `ganlab.text.HOWS`; `InvalidInput` for another word."""
+    if how not in HOWS:
+        raise InvalidInput("how", f"must be one of {', '.join(HOWS)}")
+    return (joint_effects if how == "together" else channel_effects)(renderer, clip, tick=tick)
+
+
+def regression(x: Float[Tensor, "n k"], y: Float[Tensor, "n d"]) -> Float[Tensor, "k d"]:
+    """What one unit of each x adds to y while the other x are held: least squares with a little decay (ridge)."""
+    x, y = (part.double() - part.double().mean(0) for part in (x, y))
+    moments = x.T @ x / len(x)
+    ridge = DECAY * moments.diagonal().mean().clamp_min(1e-12)
+    return torch.linalg.solve(moments + ridge * torch.eye(len(moments), dtype=x.dtype), x.T @ y / len(x))
+
+
+@torch.inference_mode()
+def _embedded(renderer: Renderer, clip: Embedder, w: Tensor, tick: Tick | None) -> Float[Tensor, "n d"]:
+    found = []
+    for k, some in enumerate(w.split(TOGETHER)):
+        if tick is not None and not tick(k * TOGETHER, len(w)):
+            raise Cancelled
+        images = renderer.images(some[:, None].expand(-1, renderer.engine.num_ws, -1))
+        found.append(F.normalize(clip.embed_images(coloured(images)).cpu(), dim=1))
+    return torch.cat(found)
