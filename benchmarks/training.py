@@ -1,6 +1,6 @@
 """How fast StyleGAN2 trains: a plain loop as the papers describe it, and `ganlab train`, side by side in one run.
 
-    python benchmarks/training.py [--turns 3] [--sizes 32 64] [--width 64] [--batch 16] [--device cpu]
+    python benchmarks/training.py [--turns 3] [--one-stage] [--sizes 32 64] [--width 64] [--batch 16] [--device cpu]
 
 Both start from the same weights, see the same faces and have the same settings: non-saturating loss, R1 at every 16th
 step, path length regularization at every 4th, style mixing, a moving average. The plain loop scales the weights of each
@@ -135,7 +135,7 @@ def compare(size: int, args: argparse.Namespace) -> None:
     """One line for a size, and the losses of both."""
     run = image_preset(f"stylegan2-{size}")
     gan = replace(run.gan, batch=args.batch, channel_max=args.width, channel_base=args.width * size)
-    run = replace(run, gan=gan, data=replace(run.data, limit=KEPT))
+    run = replace(run, gan=replace(gan, one_stage=args.one_stage), data=replace(run.data, limit=KEPT))
     ours = ImageTraining(run, every=1, device=args.device, images=open_images(run.data))
     plain, curve = Plain(ours), []
 
@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--width", type=int, default=64, help="channels of every layer")
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--one-stage", action="store_true", help="ours with G learning from D's own pass")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()

@@ -256,3 +256,4 @@ LOSSES: dict[str, Loss] = {
         to_unit=standardised,
     ),
 }
+SLOPED = ("non_saturating", "logistic", "minimax", "wgan")  # of which neither D's slope in a logit nor G's is ever 0

@@ -9,7 +9,7 @@ from ganlab.augment.ada import AdaConfig
 from ganlab.augment.diffaugment import PARTS
 from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
 from ganlab.data.images import ImageData
-from ganlab.losses import LOSSES
+from ganlab.losses import LOSSES, SLOPED
 from ganlab.networks.table import TRAINABLE, Shape
 from ganlab.networks.vision_aided import BACKBONES
 from ganlab.run import MOST_EVENTS, Event, Penalty
@@ -109,6 +109,10 @@ class ImageGanConfig(Config):
         group="Optimizer",
     )  # fmt: skip
     d_steps: int = knob(1, "D-steps for each G-step", lo=1, hi=20, group="Optimizer", live=True)
+    one_stage: bool = knob(
+        False, "G learns from D's own pass, not from one of its own: less work a step (Shen et al. 2021)",
+        group="Optimizer",
+    )  # fmt: skip
     update: str = knob("both", "Which network learns", choices=("both", "d", "g"), group="Optimizer", live=True)
     grow_kimg: float = knob(
         0.0, "Thousand images for a resolution to fade in, and as many to settle (ProGAN; 0: whole at once)", lo=0,
@@ -128,6 +132,8 @@ class ImageGanConfig(Config):
             raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
         if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
+        if self.one_stage and (obstacle := self._two_stages()):
+            raise InvalidInput("one_stage", f"{obstacle}; leave it off, or change that")
         if self.info > self.z_dim:
             raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
         names = [penalty.name for penalty in self.penalties]
@@ -138,6 +144,18 @@ class ImageGanConfig(Config):
                 raise InvalidInput("policy", f"{name[:40]!r} is not one of {', '.join(PARTS)}")
         if not TRAINABLE[self.family].styles and (self.path_length or self.style_mixing):
             raise InvalidInput("style_mixing", f"and path_length need a family with styles; {self.family} has none")
+
+    def _two_stages(self) -> str:
+        """What keeps G from learning from D's own pass; empty: nothing."""
+        if self.loss not in SLOPED:
+            return f"needs one of the losses {', '.join(SLOPED)}"
+        if self.label_smoothing or self.label_flip:
+            return "knows no label smoothing or flips"
+        if self.parts > 1 or self.d_steps > 1:
+            return "needs one D-step for each G-step, and a batch in one part"
+        if self.second != "none":
+            return "knows no second D"
+        return ""
 
     @property
     def parts(self) -> int:

@@ -9,6 +9,7 @@ from ganlab.losses import LOSSES
 from ganlab.networks.mlp import MlpDiscriminator, MlpEnergy, MlpGenerator
 from ganlab.run import GanConfig
 from ganlab.training.draws import Draws, generator
+from ganlab.training.one_stage import Handed
 
 REPLAY_SIZE = 4096  # fakes of the past that replay keeps
 REFERENCE = 128  # latents in virtual batch norm's reference batch
@@ -37,6 +38,7 @@ class Gan:
         self.opt_d = _optimizer(config, self.D, config.lr_d)
         self.ema = copy.deepcopy(self.G).requires_grad_(False)
         self.balance = 0.0  # BEGAN's k
+        self.handed: Handed | None = None
         self.averages: dict[str, Tensor] = {}  # historical averages of parameters
         self.averaged = 0  # how many steps they average over
         self.past = torch.zeros(0, dim, dtype=draws.dtype)  # replayed fakes

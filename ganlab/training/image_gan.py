@@ -20,6 +20,7 @@ from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
+from ganlab.training.one_stage import Handed
 from ganlab.training.processes import Alone
 from ganlab.training.step import REAL
 
@@ -69,6 +70,7 @@ class ImageGan:
         self.r_t: float | None = None
         self.balance = 0.0
         self.fake: Tensor | None = None
+        self.handed: Handed | None = None
         self.measured: dict[str, Tensor] = {}
         self.steps = 0
         self._moved = False  # G has, in this step
@@ -89,6 +91,11 @@ class ImageGan:
         level = (phase - 1) // 2 + min((phase - 1) % 2, 1.0) if phase > 1 else 0.0
         for net in (self.G, next(module for module in self.D.modules() if hasattr(module, "grow"))):
             net.grow(level)
+
+    @property
+    def one_stage(self) -> bool:
+        """Whether G learns from D's own pass: not while it learns alone."""
+        return self.config.one_stage and self.config.update == "both"
 
     @property
     def reuses_fakes(self) -> bool:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from ganlab.losses import LOSSES, began_balance, labelled
 from ganlab.regularizers import REGULARIZERS, at_fake, clip_weights, penalty
+from ganlab.training import one_stage
+from ganlab.training.one_stage import Handed
 
 REAL, FAKE, GENERATED = range(3)  # where D looks: at data, at fakes in its own step, at fakes in G's step
 
@@ -30,11 +32,16 @@ class Player(Protocol):
     opt_d: torch.optim.Optimizer
     balance: float  # BEGAN's k
     fake: Tensor | None  # G's output with its graph, shared by the D- and the G-step where a batch is one part
+    handed: Handed | None  # what D's step hands on to G's, in a training of one stage
     measured: dict[str, Tensor]  # losses and gradient norms of the last step; not yet read, which would wait for a GPU
 
     @property
     def graph_serves_twice(self) -> bool:
         """Whether what D pays depends on the graph of G's output."""
+
+    @property
+    def one_stage(self) -> bool:
+        """Whether G learns from D's own pass."""
 
     @property
     def reuses_fakes(self) -> bool:
@@ -105,7 +112,7 @@ def g_phase(gan: Player, step: int) -> None:
     """The G-step of a step."""
     if gan.config.update != "d":
         g_step(gan, step)
-    gan.fake = None
+    gan.fake = gan.handed = None
     gan.settle(step)
 
 
@@ -137,14 +144,25 @@ def g_step(gan: Player, step: int) -> None:
         fake = gan.generate(step, last, part) if kept is None else kept
         gan.fake = fake if len(parts) == 1 else None
         real = gan.real(step, last, part)
-        loss = _g_loss(gan, real, fake, step, last, part)
-        total = loss + gan.extra_g(real, fake, step, last, part)
-        total.backward(inputs=list(gan.G.parameters()))
-        losses.append(loss.detach())
+        losses.append(_g_part(gan, real, fake, step, last, part))
     gan.gather(gan.G)
     gan.measured |= {"g_loss": gan.mean(torch.stack(losses).mean()), "g_grad": grad_norm(gan.G)}
     gan.opt_g.step()
     gan.finish(fake.detach(), step)
+
+
+def _g_part(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
+    """Adds the gradients of one part of a batch to G's; returns G's loss."""
+    weights = list(gan.G.parameters())
+    if gan.handed is None:
+        loss = _g_loss(gan, real, fake, step, j, part)
+        (loss + gan.extra_g(real, fake, step, j, part)).backward(inputs=weights)
+        return loss.detach()
+    extra = gan.extra_g(real, fake, step, j, part)
+    torch.autograd.backward(fake, gan.handed.gradient, inputs=weights, retain_graph=True)  # which the extras may share
+    if isinstance(extra, Tensor) and extra.requires_grad:
+        extra.backward(inputs=weights)
+    return gan.handed.loss
 
 
 def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
@@ -154,12 +172,20 @@ def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
         fake = gan.generate(step, j, part)
     gan.fake = fake if keep else None
     shown_real = gan.seen(real, step, j, part, REAL)
-    shown_fake = gan.seen(fake.detach(), step, j, part, FAKE)
+    leaf = fake.detach().requires_grad_(gan.one_stage)
+    shown_fake = gan.seen(leaf, step, j, part, FAKE)
     real_logits = gan.judge(shown_real, step, j, part, REAL)
     fake_logits = gan.judge(shown_fake, step, j, part, FAKE)
     loss = _d_loss(gan, real_logits, fake_logits, step, j, part)
-    total = loss + _penalties(gan, shown_real, shown_fake, step, j, part) + gan.extra_d(real, fake, step, j, part)
-    total.backward(inputs=list(gan.D.parameters()), retain_graph=gan.graph_serves_twice)
+    total = loss + _penalties(gan, shown_real, shown_fake.detach(), step, j, part)
+    total = total + gan.extra_d(real, fake, step, j, part)
+    if gan.one_stage:
+        slopes, g_loss = one_stage.ratio(LOSSES[gan.config.loss], loss, fake_logits)
+        total.backward(inputs=[*gan.D.parameters(), leaf], retain_graph=gan.graph_serves_twice)
+        assert leaf.grad is not None
+        gan.handed = one_stage.handed(leaf.grad, slopes, g_loss)
+    else:
+        total.backward(inputs=list(gan.D.parameters()), retain_graph=gan.graph_serves_twice)
     gan.observe("real", real_logits.detach())
     gan.observe("fake", fake_logits.detach())
     lead = real_logits - fake_logits if LOSSES[gan.config.loss].pairs else real_logits

@@ -12,6 +12,8 @@ from ganlab.training.step import FAKE
 class ToyPlayer(Gan):
     """What `step.Player` asks for; a batch is one part."""
 
+    one_stage = False
+
     @property
     def graph_serves_twice(self) -> bool:
         """Consensus optimisation goes through G for both players."""

@@ -93,7 +93,7 @@ def test_regression_finds_each_slope_while_the_others_are_held() -> None:
     x[:, 1] = x[:, 0] + 0.3 * x[:, 1]  # they go together, and only one of them matters
     slopes = torch.tensor([[2.0, 0.0], [0.0, 0.0], [0.0, -1.0], [0.5, 0.5]])
     y = x @ slopes + 3 + 0.1 * torch.randn(500, 2, generator=generator)
-    torch.testing.assert_close(regression(x, y).float(), slopes, atol=0.25, rtol=0)  # alone, the second would seem worth 2
+    torch.testing.assert_close(regression(x, y).float(), slopes, atol=0.25, rtol=0)
 
 
 def test_relevance_beta_and_scale() -> None:
