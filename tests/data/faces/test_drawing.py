@@ -20,12 +20,12 @@ def threads() -> Iterator[None]:
 
 def test_a_picture_is_the_same_in_any_batch(threads: None) -> None:
     torch.set_num_threads(1)
-    images, people = faces(SEED, range(60), SIDE)
-    assert images.dtype == torch.uint8 and images.shape == (60, 3, SIDE, SIDE) and len(people) == 60
+    images, people = faces(SEED, range(30), SIDE)
+    assert images.dtype == torch.uint8 and images.shape == (30, 3, SIDE, SIDE) and len(people) == 30
     torch.set_num_threads(2)
-    order = torch.randperm(60, generator=torch.Generator().manual_seed(0)).tolist()
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0)).tolist()
     assert torch.equal(faces(SEED, order, SIDE)[0], images[order])
-    for index in (0, 17, 59):
+    for index in (0, 17, 29):
         alone, person = faces(SEED, [index], SIDE)
         assert torch.equal(alone[0], images[index])
         assert person.person(0) == people.person(index)
@@ -35,9 +35,9 @@ def test_a_picture_is_the_same_in_any_batch(threads: None) -> None:
 @pytest.mark.parametrize("resolution", [33, 128])
 def test_batches_do_not_matter_at_other_sizes(threads: None, resolution: int) -> None:
     torch.set_num_threads(2)
-    images = faces(SEED, range(9), resolution)[0]
+    images = faces(SEED, range(5), resolution)[0]
     torch.set_num_threads(1)
-    assert torch.equal(faces(SEED, [8], resolution)[0][0], images[8])
+    assert torch.equal(faces(SEED, [4], resolution)[0][0], images[4])
 
 
 def test_nobody_and_the_range() -> None:
