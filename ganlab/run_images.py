@@ -16,8 +16,12 @@ from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
+PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
+    "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
+    "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
+    "one_stage": False,
+}  # fmt: skip
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
-IMAGE_LOSSES = tuple(name for name, row in LOSSES.items() if not row.energy)  # D is no autoencoder here
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class ImageGanConfig(Config):
     )
     d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
 
-    loss: str = knob("non_saturating", "The adversarial loss", choices=IMAGE_LOSSES, group="Loss", live=True)
+    loss: str = knob("non_saturating", "The adversarial loss", choices=lambda: LOSSES, group="Loss", live=True)
     penalties: tuple[Penalty, ...] = knob(
         (Penalty("r1", 0.3, 16),), "Regularizers of D", longest=4, group="Loss", live=True
     )
@@ -53,9 +57,21 @@ class ImageGanConfig(Config):
         group="Classes",
     )  # fmt: skip
     classifier_g: float = knob(0.0, "Weight of G's class loss", lo=0, hi=100, group="Classes")
+    labelled: float = knob(
+        0.0, "Share of the data whose class D may know, as a classifier of classes and fakes (Salimans et al. 2016)",
+        lo=0, hi=1, group="Classes",
+    )  # fmt: skip
     single_label: bool = knob(False, "Every batch is of one class, drawn anew for each", group="Classes")
     info: int = knob(0, "First numbers of z that D must be able to read (Chen et al. 2016)", lo=0, hi=64, group="Loss")
     info_weight: float = knob(1.0, "Weight of the error of reading them", lo=0, hi=100, group="Loss", live=True)
+    feature_matching: float = knob(
+        0.0, "Weight of G's mean features being those of data (Salimans et al. 2016)", lo=0, hi=100, group="Loss",
+        live=True,
+    )  # fmt: skip
+    guidance: float = knob(
+        0.0, "Weight of the class that a classifier sees in G's faces, where it knows it (Sauer et al. 2022)", lo=0,
+        hi=100, group="Classes", live=True,
+    )  # fmt: skip
     cr_real: float = knob(
         0.0, "Weight of D's consistency on moved data (Zhang et al. 2020)", lo=0, hi=1000, group="Loss", live=True
     )
@@ -115,7 +131,7 @@ class ImageGanConfig(Config):
     )  # fmt: skip
     update: str = knob("both", "Which network learns", choices=("both", "d", "g"), group="Optimizer", live=True)
     grow_kimg: float = knob(
-        0.0, "Thousand images for a resolution to fade in, and as many to settle (ProGAN; 0: whole at once)", lo=0,
+        0.0, "Thousand images for a resolution or stage to come in, and as many to settle (0: whole at once)", lo=0,
         hi=1e5, group="Optimizer",
     )  # fmt: skip
     ema_kimg: float = knob(
@@ -134,6 +150,7 @@ class ImageGanConfig(Config):
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
         if self.one_stage and (obstacle := self._two_stages()):
             raise InvalidInput("one_stage", f"{obstacle}; leave it off, or change that")
+        self._check_d()
         if self.info > self.z_dim:
             raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
         names = [penalty.name for penalty in self.penalties]
@@ -153,9 +170,35 @@ class ImageGanConfig(Config):
             return "knows no label smoothing or flips"
         if self.parts > 1 or self.d_steps > 1:
             return "needs one D-step for each G-step, and a batch in one part"
-        if self.second != "none":
-            return "knows no second D"
+        if self.second != "none" or not TRAINABLE[self.family].classifies:
+            return "needs a single D with one logit a picture"
         return ""
+
+    def _check_d(self) -> None:
+        """What D is asked for, against the family's."""
+        if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.single_label):
+            raise InvalidInput(
+                "labelled", "does not go with classifier_d, classifier_g, info or single_label; set them to 0"
+            )
+        if self.labelled and not TRAINABLE[self.family].classifies:
+            raise InvalidInput("labelled", f"needs a D with one last layer; {self.family} has another")
+        if LOSSES[self.loss].energy != TRAINABLE[self.family].energy:
+            fitting = [name for name, row in LOSSES.items() if row.energy == TRAINABLE[self.family].energy]
+            raise InvalidInput("loss", f"{self.loss} is not one of those for {self.family}: {', '.join(fitting)}")
+        if TRAINABLE[self.family].energy and (
+            self.augment == "ada" or self.classifier_d or self.classifier_g or self.info
+        ):
+            raise InvalidInput("family", f"{self.family} has an autoencoder as D: no ADA, and nothing is read off it")
+        if not TRAINABLE[self.family].whole:
+            self._check_examples()
+
+    def _check_examples(self) -> None:
+        """Of a family whose D judges more than one picture."""
+        for name, off in PICTURE_ALONE.items():
+            if getattr(self, name) != off:
+                raise InvalidInput(name, f"does not go with {self.family}, whose D judges more than one picture")
+        if LOSSES[self.loss].pairs:
+            raise InvalidInput("loss", f"{self.loss} compares one picture with another; take another for {self.family}")
 
     @property
     def parts(self) -> int:

@@ -6,17 +6,25 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ganlab.features.faces import load_classifier
 from ganlab.networks import (
+    began,
+    bigan,
+    bigbigan,
     biggan,
     biggan_deep,
     dcgan,
+    lapgan,
     mlp_images,
     progan,
     projected,
     r3gan,
+    stacked,
+    stackgan,
     stylegan1,
     stylegan2,
     stylegan3,
+    stylegan_xl,
     transgan,
     vitgan,
 )
@@ -52,6 +60,9 @@ class Trainable:
     styles: bool = False  # has ws and layers: style mixing and path length regularization apply
     conditional: bool = True
     colours: bool = False  # D sees pictures of 3 channels only
+    energy: bool = False  # D is an autoencoder: losses of energies alone are for it
+    whole: bool = True  # D judges one picture; else examples: `networks.several`
+    classifies: bool = True  # D has one last layer, in whose place that of a classifier can stand
 
 
 def _images(s: Shape) -> Arguments:
@@ -76,6 +87,29 @@ def _hidden_d(s: Shape) -> Arguments:
 
 def _sagan_g(s: Shape) -> Arguments:
     return {**_plain_g(s), "skip_z": False}
+
+
+def _began_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "code": s.z_dim}
+
+
+def _pair_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "z_dim": s.z_dim}
+
+
+def _encoded() -> Arguments:
+    """What the levels of a Stacked GAN are to invert."""
+    E = load_classifier()
+    (_, _), (middle, _), _ = E.map_shapes
+    return {"top": E.layout.dim, "middle": middle}
+
+
+def _stacked_g(s: Shape) -> Arguments:
+    return {**_plain_g(s), **_encoded()}
+
+
+def _stacked_d(s: Shape) -> Arguments:
+    return {**_pair_d(s), **_encoded()}
 
 
 def _mapping(s: Shape) -> Arguments:
@@ -106,11 +140,53 @@ def _stylegan3_r(s: Shape) -> Arguments:
     return {**_stylegan3_g(s), **twice, "conv_kernel": 1, "use_radial_filters": True}
 
 
+def _xl_g(s: Shape) -> Arguments:
+    options = {"w_dim": s.w_dim, "mapping_layers": s.mapping_layers, "embedded": load_classifier().layout.dim}
+    return {**_plain_g(s), **options}
+
+
+def _xl_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "embedded": load_classifier().layout.dim}
+
+
 def _vitgan_g(s: Shape) -> Arguments:
     return {**_plain_g(s), "w_dim": s.w_dim, "mapping_layers": s.mapping_layers}
 
 
 TRAINABLE: dict[str, Trainable] = {
+    "began": Trainable(
+        "BEGAN",
+        "Berthelot et al. 2017",
+        began.Generator,
+        began.Discriminator,
+        _plain_g,
+        _began_d,
+        conditional=False,
+        energy=True,
+        classifies=False,
+    ),
+    "bigan": Trainable(
+        "BiGAN",
+        "Donahue et al. 2017",
+        bigan.Generator,
+        bigan.Discriminator,
+        _plain_g,
+        _pair_d,
+        conditional=False,
+        whole=False,
+        classifies=False,
+    ),
+    "bigbigan": Trainable(
+        "BigBiGAN",
+        "Donahue and Simonyan 2019",
+        bigbigan.Generator,
+        bigbigan.Discriminator,
+        _plain_g,
+        _pair_d,
+        conditional=False,
+        whole=False,
+        classifies=False,
+    ),
     "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
     "biggan-deep": Trainable(
         "BigGAN-deep", "Brock et al. 2019", biggan_deep.Generator, biggan_deep.Discriminator, _plain_g, _plain_d
@@ -118,6 +194,16 @@ TRAINABLE: dict[str, Trainable] = {
     "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
     "dcgan-hidden": Trainable(
         "DCGAN, label at 4 x 4", "Reed et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _hidden_d
+    ),
+    "lapgan": Trainable(
+        "LAPGAN",
+        "Denton et al. 2015",
+        lapgan.Generator,
+        lapgan.Discriminator,
+        _plain_g,
+        _plain_d,
+        whole=False,
+        classifies=False,
     ),
     "mlp": Trainable(
         "MLP", "Goodfellow et al. 2014", mlp_images.Generator, mlp_images.Discriminator, _plain_g, _plain_d
@@ -134,9 +220,31 @@ TRAINABLE: dict[str, Trainable] = {
         _plain_d,
         styles=True,
         colours=True,
+        classifies=False,
     ),
     "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
     "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),
+    "stacked": Trainable(
+        "Stacked GAN",
+        "Huang et al. 2017",
+        stacked.Generator,
+        stacked.Discriminator,
+        _stacked_g,
+        _stacked_d,
+        colours=True,
+        whole=False,
+        classifies=False,
+    ),
+    "stackgan": Trainable(
+        "StackGAN",
+        "Zhang et al. 2017",
+        stackgan.Generator,
+        stackgan.Discriminator,
+        _plain_g,
+        _plain_d,
+        whole=False,
+        classifies=False,
+    ),
     "stylegan1": Trainable(
         "StyleGAN",
         "Karras et al. 2019",
@@ -173,6 +281,17 @@ TRAINABLE: dict[str, Trainable] = {
         _stylegan3_r,
         _stylegan2_d,
         styles=True,
+    ),
+    "stylegan-xl": Trainable(
+        "StyleGAN-XL",
+        "Sauer et al. 2022",
+        stylegan_xl.Generator,
+        stylegan_xl.Discriminator,
+        _xl_g,
+        _xl_d,
+        styles=True,
+        colours=True,
+        classifies=False,
     ),
     "transgan": Trainable(
         "TransGAN", "Jiang et al. 2021", transgan.Generator, transgan.Discriminator, _plain_g, _plain_d

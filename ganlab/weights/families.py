@@ -11,16 +11,23 @@ from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
 from ganlab.networks import (
+    began,
+    bigan,
+    bigbigan,
     biggan,
     biggan_deep,
     dcgan,
+    lapgan,
     lucidrains,
     mlp_images,
     progan,
     r3gan,
+    stacked,
+    stackgan,
     stylegan1,
     stylegan2,
     stylegan3,
+    stylegan_xl,
     transgan,
     vitgan,
 )
@@ -34,8 +41,10 @@ from ganlab.weights.arguments import (
     LucidrainsArguments,
     PlainArguments,
     R3ganArguments,
+    StackedArguments,
     StyleGan1Arguments,
     StyleGan3Arguments,
+    StyleGanXlArguments,
     VitGanArguments,
     checked,
 )
@@ -213,16 +222,23 @@ def family_of(module: nn.Module) -> str:
 
 
 FAMILIES: dict[str, Family] = {
+    "began": Family("BEGAN", "G", began.Generator, PlainArguments),
+    "bigan": Family("BiGAN", "G", bigan.Generator, PlainArguments),
+    "bigbigan": Family("BigBiGAN", "G", bigbigan.Generator, PlainArguments),
     "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
     "biggan-deep": Family("BigGAN-deep", "G", biggan_deep.Generator, BigGanDeepArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
+    "lapgan": Family("LAPGAN", "G", lapgan.Generator, PlainArguments),
     "mlp": Family("MLP", "G", mlp_images.Generator, PlainArguments),
     "progan": Family("ProGAN", "G", progan.Generator, PlainArguments),
     "r3gan": Family("R3GAN", "G", r3gan.Generator, R3ganArguments),
     "lucidrains": Family("StyleGAN2 of lucidrains", "G", lucidrains.Generator, LucidrainsArguments),
+    "stacked": Family("Stacked GAN", "G", stacked.Generator, StackedArguments),
+    "stackgan": Family("StackGAN", "G", stackgan.Generator, PlainArguments),
     "stylegan1": Family("StyleGAN", "G", stylegan1.Generator, StyleGan1Arguments),
     "stylegan2": Family("StyleGAN2", "G", stylegan2.Generator, GeneratorArguments),
     "stylegan3": Family("StyleGAN3", "G", stylegan3.Generator, StyleGan3Arguments),
+    "stylegan-xl": Family("StyleGAN-XL", "G", stylegan_xl.Generator, StyleGanXlArguments),
     "transgan": Family("TransGAN", "G", transgan.Generator, PlainArguments),
     "vitgan": Family("ViTGAN", "G", vitgan.Generator, VitGanArguments),
     "stylegan2-d": Family("StyleGAN2 discriminator", "D", stylegan2.Discriminator, DiscriminatorArguments),

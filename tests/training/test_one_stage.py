@@ -65,7 +65,7 @@ def test_it_learns_and_keeps_its_figures(family: str) -> None:
         ({"d_steps": 2}, "one D-step for each G-step"),
         ({"part": 2}, "a batch in one part"),
         ({"label_smoothing": 0.1}, "label smoothing"),
-        ({"second": "faces"}, "no second D"),
+        ({"second": "faces"}, "a single D"),
     ],
 )
 def test_what_does_not_go_together_is_a_sentence(more: dict[str, Any], says: str) -> None:
