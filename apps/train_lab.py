@@ -14,6 +14,7 @@ from ganlab.run import Penalty
 from ganlab.run_images import ImageGanConfig
 from ganlab.serving.image_choice import BATCHES, RESOLUTIONS, UPLOADED, available, classes_of
 from ganlab.serving.limits import image_limits_from_environment
+from ganlab.training.figures import FIGURES
 
 TITLE = "Training lab"
 WEB = Path(__file__).parent / "web"
@@ -81,6 +82,7 @@ def schema() -> dict[str, Any]:
             for name, row in IMAGE_PRESETS.items()
         },
         "first": FIRST,
+        "figures": FIGURES,
         "resolutions": [side for side in RESOLUTIONS if side <= most],
         "batches": list(BATCHES),
         "batch": 16,

@@ -299,6 +299,7 @@ def _told_images(s: ImageSnapshot) -> str:
     named = (("D", s.d_loss), ("G", s.g_loss), ("r_t", s.r_t), ("p", s.p))
     parts = [f"{short} {value:.3f}" for short, value in named if value is not None]
     parts += [f"{name} {value:.3g}" for name, value in s.penalties.items()]
+    parts += [f"{name} {value:.3g}" for name, value in s.figures.items()]
     if s.quality is not None:
         parts += [f"FD-{s.quality['name']} {s.quality['fd'][0]:.3g}"]
         parts += [f"{name} {s.quality[name][0]:.2f}" for name in ("precision", "recall")]

@@ -55,6 +55,12 @@ def began_balance(k: float, real_energy: float, fake_energy: float) -> float:
     return min(max(k + BEGAN_LAMBDA * (BEGAN_GAMMA * real_energy - fake_energy), 0.0), 1.0)
 
 
+def began_measure(real_energy: float, fake_energy: float) -> float:
+    """M_global of BEGAN (Berthelot et al. 2017, sec. 3.4.1): how well D reconstructs data, and how far off balance it
+    is; it falls as training converges."""
+    return real_energy + abs(BEGAN_GAMMA * real_energy - fake_energy)
+
+
 def _softplus_neg(x: Tensor) -> Tensor:
     return F.softplus(-x)
 

@@ -53,9 +53,17 @@ class ImageGanConfig(Config):
         group="Classes",
     )  # fmt: skip
     classifier_g: float = knob(0.0, "Weight of G's class loss", lo=0, hi=100, group="Classes")
+    labelled: float = knob(
+        0.0, "Share of the data whose class D may know, as a classifier of classes and fakes (Salimans et al. 2016)",
+        lo=0, hi=1, group="Classes",
+    )  # fmt: skip
     single_label: bool = knob(False, "Every batch is of one class, drawn anew for each", group="Classes")
     info: int = knob(0, "First numbers of z that D must be able to read (Chen et al. 2016)", lo=0, hi=64, group="Loss")
     info_weight: float = knob(1.0, "Weight of the error of reading them", lo=0, hi=100, group="Loss", live=True)
+    feature_matching: float = knob(
+        0.0, "Weight of G's mean features being those of data (Salimans et al. 2016)", lo=0, hi=100, group="Loss",
+        live=True,
+    )  # fmt: skip
     cr_real: float = knob(
         0.0, "Weight of D's consistency on moved data (Zhang et al. 2020)", lo=0, hi=1000, group="Loss", live=True
     )
@@ -128,6 +136,12 @@ class ImageGanConfig(Config):
             raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
         if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
+        if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.single_label):
+            raise InvalidInput(
+                "labelled", "does not go with classifier_d, classifier_g, info or single_label; set them to 0"
+            )
+        if self.labelled and not TRAINABLE[self.family].classifies:
+            raise InvalidInput("labelled", f"needs a D with one last layer; {self.family} has another")
         if self.info > self.z_dim:
             raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
         names = [penalty.name for penalty in self.penalties]

@@ -9,9 +9,14 @@ const TRAIN_CHARTS = [
   { title: "Precision and recall", quality: true, lines: [["precision", "precision"], ["recall", "recall"]], from: 0, to: 1 },
 ];
 
+/** A row of a training's history with the figures of its system beside the others. */
+const flat = (row) => ({ ...row, ...row.figures });
+
 class TrainCharts {
-  constructor(root) {
-    this.items = TRAIN_CHARTS.map((chart) => {
+  /** figures: name -> title of what a system may have of its own; its chart is there once it has. */
+  constructor(root, figures) {
+    const own = Object.entries(figures).map(([name, title]) => ({ title, own: true, lines: [[name, "now"]] }));
+    this.items = [...TRAIN_CHARTS, ...own].map((chart) => {
       const box = make("figure", "toy-chart");
       const caption = make("figcaption");
       const title = make("b", "", chart.title + " ");
@@ -45,6 +50,8 @@ class TrainCharts {
         key.hidden = !has[i] && has.some(Boolean);
       });
       chart.box.classList.toggle("empty", !has.some(Boolean));
+      chart.box.hidden = Boolean(chart.own) && !has.some(Boolean);
+      if (chart.box.hidden) continue;
       if (chart.title === "FD" && last.name) chart.name.textContent = `FD-${last.name} `;
       const { context, width, height, ratio } = fit(chart.canvas);
       context.clearRect(0, 0, width, height);

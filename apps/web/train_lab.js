@@ -11,7 +11,7 @@ class TrainLab {
     this.histories = new Map(); // branch -> {rows, quality}
     this.events = [];
     this.step = 0;
-    this.charts = new TrainCharts(this.find("charts"));
+    this.charts = new TrainCharts(this.find("charts"), schema.figures);
     this.stage = new TrainStage(this);
     this.setup = new TrainSetup(this);
     this.share = new TrainShare(this);
@@ -131,9 +131,9 @@ class TrainLab {
       opening: (m) => this.opening(m),
       opened: (m) => this.opened(m),
       branches: (m) => this.tree(m),
-      history: (m) => this.histories.set(m.branch, { rows: m.rows, quality: m.quality }),
+      history: (m) => this.histories.set(m.branch, { rows: m.rows.map(flat), quality: m.quality }),
       state: (m) => this.known(m),
-      row: (m) => this.history(m.branch).rows.push(m.row),
+      row: (m) => this.history(m.branch).rows.push(flat(m.row)),
       quality: (m) => this.history(m.branch).quality.push({ step: m.step, ...m.quality }),
       unmeasured: (m) => (this.unmeasured = m.text.replace(/^Quality: n/, "N")),
       error: (m) => {

@@ -1,5 +1,5 @@
-"""A discriminator with a second head that reads what a picture was made from: its class (AC-GAN, Odena et al. 2017), a
-part of its z (InfoGAN, Chen et al. 2016)."""
+"""A discriminator that also reads what a picture was made from: its class (AC-GAN, Odena et al. 2017; semi-supervised
+learning, Salimans et al. 2016), a part of its z (InfoGAN, Chen et al. 2016)."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class AuxiliaryD(nn.Module):
         self.c_dim: int = own.c_dim  # type: ignore[assignment]
         with torch.no_grad():
             own.eval()
-            features = self._features(torch.zeros(1, channels, resolution, resolution))
+            features = last_features(own, torch.zeros(1, channels, resolution, resolution))
             own.train()
         self.head = nn.Linear(features.shape[1], classes + info)
 
@@ -32,7 +32,7 @@ class AuxiliaryD(nn.Module):
 
     def read(self, img: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n info"]]:
         """Logits of the classes, and the first numbers of z."""
-        read = self.head(self._features(img).float())
+        read = self.head(last_features(self.own, img).float())
         return read[:, : self.classes], read[:, self.classes :]
 
     def power_iterate(self, times: int = 1) -> None:
@@ -41,14 +41,46 @@ class AuxiliaryD(nn.Module):
         if hasattr(own, "power_iterate"):
             own.power_iterate(times)
 
-    def _features(self, img: Tensor) -> Float[Tensor, "n d"]:
-        """What the last layer sees, where D is told of no class; each family calls that layer `out`."""
-        c = img.new_zeros(len(img), self.c_dim) if self.c_dim else None
-        seen: list[Tensor] = []
-        last = [module for name, module in self.own.named_modules() if name.rpartition(".")[2] == "out"][-1]
-        hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
-            self.own(img, c)
-        finally:
-            hook.remove()
-        return seen[-1].flatten(1)
+
+class SemiSupervisedD(AuxiliaryD):
+    """A classifier of K classes and of fakes (Salimans et al. 2016, sec. 5; Odena 2016) in D's place.
+
+    Adding a number to all K + 1 logits changes nothing, so that of "fake" is 0, and D(x) = Z / (Z + 1) with Z the sum
+    of exp of the others: the sigmoid of their logsumexp, which is what `forward` gives.
+    """
+
+    def __init__(self, own: nn.Module, classes: int, channels: int, resolution: int) -> None:
+        """`own`: any family's, built without classes; its last layer is taken from it."""
+        super().__init__(own, classes, 0, channels, resolution)
+        setattr(own.get_submodule(_last(own).rpartition(".")[0]), LAST, _Unasked())
+
+    def forward(self, img: Float[Tensor, "n c h w"], c: Tensor | None = None) -> Float[Tensor, "n 1"]:
+        """log Z; no label is looked at."""
+        return self.read(img)[0].logsumexp(1, keepdim=True)
+
+
+class _Unasked(nn.Module):
+    """A last layer without weights, whose logit nobody looks at."""
+
+    def forward(self, x: Float[Tensor, "n *features"]) -> Float[Tensor, "n 1"]:
+        return x.new_zeros(len(x), 1)
+
+
+LAST = "out"  # what each family calls D's last layer
+
+
+def last_features(net: nn.Module, img: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    """What the last layer of a family's D sees, where D is told of no class."""
+    c_dim: Any = net.c_dim
+    seen: list[Tensor] = []
+    hook = net.get_submodule(_last(net)).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        net(img, img.new_zeros(len(img), c_dim) if c_dim else None)
+    finally:
+        hook.remove()
+    return seen[-1].flatten(1)
+
+
+def _last(net: nn.Module) -> str:
+    """The last layer's path."""
+    return [name for name, _ in net.named_modules() if name.rpartition(".")[2] == LAST][-1]

@@ -52,6 +52,7 @@ class Trainable:
     styles: bool = False  # has ws and layers: style mixing and path length regularization apply
     conditional: bool = True
     colours: bool = False  # D sees pictures of 3 channels only
+    classifies: bool = True  # D has one last layer, in whose place that of a classifier can stand
 
 
 def _images(s: Shape) -> Arguments:
@@ -134,6 +135,7 @@ TRAINABLE: dict[str, Trainable] = {
         _plain_d,
         styles=True,
         colours=True,
+        classifies=False,
     ),
     "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
     "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),

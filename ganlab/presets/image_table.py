@@ -85,6 +85,18 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         classifier_g=1.0,
         **PLAIN_ADAM,
     ),
+    "ssl-gan": _row(
+        "Semi-supervised GAN",
+        "D names classes and fakes: of one picture in twenty it knows the class, of the others that they have one.",
+        "Salimans et al. 2016, sec. 5; Odena 2016",
+        labels="hairstyle",
+        family="dcgan",
+        penalties=(),
+        channel_max=256,
+        labelled=0.05,
+        feature_matching=1.0,
+        **PLAIN_ADAM,
+    ),
     "infogan": _row(
         "InfoGAN",
         "A head of D must read four numbers of z off each picture, so that each comes to mean something.",

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.augment.diffaugment import diff_augment
-from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.networks.auxiliary import AuxiliaryD, SemiSupervisedD, last_features
 from ganlab.networks.vision_aided import VisionAided
 from ganlab.regularizers import orthogonality, path_lengths
 from ganlab.training.step import FAKE, GENERATED, REAL
@@ -37,7 +37,9 @@ def for_d(gan: "ImageGan", real: Tensor, fake: Tensor, step: int, j: int, part: 
         logits = (gan.judge(x, step, j, part, FAKE) for x in (fake, near))
         total = total + c.zcr_d * _squared_distance(*logits)
     head = auxiliary(gan)
-    if head is not None and head.classes:
+    if isinstance(head, SemiSupervisedD):
+        total = total + _supervised(gan, head, real, step, j, part)
+    elif head is not None and head.classes:
         total = total + c.classifier_d * (
             _class_loss(gan, head, real, step, j, part, REAL) + _class_loss(gan, head, fake, step, j, part, FAKE)
         )
@@ -53,7 +55,9 @@ def for_g(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor
     if c.zcr_g:  # the farther apart, the better (Zhao et al. 2021, eq. 6)
         total = total - c.zcr_g * _squared_distance(fake, gan.generate(step, j, part, moved=c.zcr_noise))
     head = auxiliary(gan)
-    if head is not None and head.classes:
+    if c.feature_matching:
+        total = total + c.feature_matching * _feature_matching(gan, gan.real(step, j, part), fake)
+    if c.classifier_g and head is not None and head.classes:
         total = total + c.classifier_g * _class_loss(gan, head, fake, step, j, part, GENERATED)
     total = total + _information(gan, head, fake, step, j, part)
     if c.path_length and step % c.path_interval == 0:
@@ -103,6 +107,26 @@ def _class_loss(gan: "ImageGan", head: AuxiliaryD, x: Tensor, step: int, j: int,
     labels = gan.labels_of(step, j, part, side)
     assert labels is not None  # the head has classes
     return F.cross_entropy(head.read(x)[0], labels)
+
+
+def _supervised(gan: "ImageGan", head: SemiSupervisedD, real: Tensor, step: int, j: int, part: int) -> Tensor | float:
+    """-log P(class | x, x is no fake) of the pictures whose label is known (Salimans et al. 2016, sec. 5)."""
+    known, labels = gan.known(step, j, part), gan.labels_of(step, j, part, REAL)
+    assert labels is not None  # the head has classes
+    if not bool(known.any()):
+        return 0.0
+    value = F.cross_entropy(head.read(real)[0][known], labels[known])
+    gan.observe("supervised", value.detach()[None])
+    return value
+
+
+def _feature_matching(gan: "ImageGan", real: Tensor, fake: Tensor) -> Tensor:
+    """|mean features of data - of fakes|^2, those that D's last layer sees (Salimans et al. 2016, sec. 3.1)."""
+    head = auxiliary(gan)
+    net = head.own if head is not None else gan.D.own if isinstance(gan.D, VisionAided) else gan.D
+    with torch.no_grad():
+        wanted = last_features(net, real).mean(0)
+    return (last_features(net, fake).mean(0) - wanted).square().sum()
 
 
 def _information(

@@ -1,13 +1,17 @@
 """Every random choice of an image training, as a function of (seed, kind, step, part): nothing to store or restore."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganlab.data.images import ImageSet, Split
 from ganlab.training.draws import generator, seed_of
 
 PERMUTATIONS = 2  # epochs whose order is remembered
+AHEAD = 1 << 39  # where data has no end: images so far ahead are not met in any training
+CHUNK = 1024  # endless images of which the known ones are drawn at once
 
 
 class ImageDraws:
@@ -22,6 +26,8 @@ class ImageDraws:
         self._orders: dict[tuple[int, int], Tensor] = {}
         self._held: tuple[tuple[object, ...], tuple[Tensor, Tensor]] | None = None
         self._on_device: tuple[Tensor, Tensor] | None = None
+        self._known: tuple[float, Tensor] | None = None
+        self._ahead: tuple[int, tuple[Tensor, Tensor]] | None = None
         self._shares = images.shares.to(device) if self.classes else None
 
     def rng(self, *key: object) -> torch.Generator:
@@ -40,6 +46,28 @@ class ImageDraws:
         if self._held is None or self._held[0] != key:
             self._held = key, self._made(first, count, kind, alike)
         return self._held[1]
+
+    def known(self, first: int, count: int, share: float) -> Bool[Tensor, " n"]:
+        """Which of those images carry their label: a seeded choice, of every class the same share and at least one.
+
+        An image and its mirrored one are chosen together. Of endless images each is chosen by itself.
+        """
+        size = len(self.images.train)
+        if not self.images.train.endless:
+            return self._chosen(share)[self.order(first, count, size)].to(self.device)
+        chunks = range(first // CHUNK, (first + count - 1) // CHUNK + 1)
+        u = torch.cat([torch.rand(CHUNK, generator=generator(self.seed, "known", k)) for k in chunks])
+        return (u[first % CHUNK :][:count] < share).to(self.device)
+
+    def held_out(self, count: int) -> tuple[Float[Tensor, "n c h w"], Tensor] | None:
+        """Up to `count` images that are not trained on, and their labels, as `real` gives them; None: none are kept."""
+        if self.images.valid is not None:
+            return self.real(0, min(count, len(self.images.valid)), "valid")
+        if not self.images.train.endless:
+            return None
+        if self._ahead is None or self._ahead[0] != count:
+            self._ahead = count, self._made(AHEAD, count, "train", False)
+        return self._ahead[1]
 
     def order(self, first: int, count: int, size: int) -> Tensor:
         """The numbers of those images in a set of `size`."""
@@ -85,6 +113,20 @@ class ImageDraws:
         assert targets is not None
         members = (targets == targets[torch.randint(len(targets), (1,), generator=rng)]).nonzero()[:, 0]
         return members[torch.randint(len(members), (count,), generator=rng)]
+
+    def _chosen(self, share: float) -> Tensor:
+        """The known ones of a set that ends."""
+        if self._known is None or self._known[0] != share:
+            targets, copies = self.images.train.targets, 2 if self.images.config.mirror else 1
+            assert targets is not None
+            originals, rng = targets[::copies], generator(self.seed, "known")
+            known = torch.zeros(len(originals), dtype=torch.bool)
+            for k in range(max(1, self.classes)):
+                members = (originals == k).nonzero()[:, 0]
+                order = torch.randperm(len(members), generator=rng)
+                known[members[order[: math.ceil(share * len(members))]]] = True
+            self._known = share, known.repeat_interleave(copies)[: len(targets)]
+        return self._known[1]
 
     def _here(self, split: Split) -> tuple[Tensor, Tensor] | None:
         """The whole set on the GPU: 200,000 faces of 64 px take 2.5 GB."""

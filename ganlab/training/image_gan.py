@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from ganlab.augment.ada import AdaController, AdaPipe
 from ganlab.augment.diffaugment import diff_augment
-from ganlab.config import InvalidInput
 from ganlab.losses import LOSSES
-from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.networks.auxiliary import AuxiliaryD, SemiSupervisedD
 from ganlab.networks.table import TRAINABLE
 from ganlab.networks.vision_aided import BACKBONES, VisionAided
 from ganlab.nn.precision import has_bf16
 from ganlab.run_images import ImageGanConfig, ImageRun
-from ganlab.training import extras
+from ganlab.training import extras, image_state
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
+from ganlab.training.image_state import State
 from ganlab.training.processes import Alone
 from ganlab.training.step import REAL
 
@@ -27,7 +27,6 @@ ADA_EVERY = 4  # steps between looks at r_t (Karras et al. 2020, sec. 3.3)
 W_BETA = 0.998  # of the mean w
 RAMP_UP = 0.05  # G's average looks back at most so much of the training: at first it follows quickly
 HALF_LIFE = 0.5
-State = dict[str, Tensor]
 
 
 class ImageGan:
@@ -45,12 +44,13 @@ class ImageGan:
         self.run, self.config, self.draws = run, run.gan, draws
         self.processes = processes or Alone()
         self.family = TRAINABLE[run.gan.family]
-        shape = run.shape(draws.classes)
+        classes = draws.classes
+        shape = run.shape(0 if run.gan.labelled else classes)  # who knows few labels draws without
         self.g_arguments = self.family.g_arguments(shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(run.seed, "weights"))
             self.G: Any = self.family.g(**self.g_arguments)
-            self.D: Any = self._discriminator(shape.classes)
+            self.D: Any = self._discriminator(classes)
             if self.config.second != "none":
                 self.D = VisionAided(self.D, BACKBONES[self.config.second](), shape.classes)
         for net in (self.G, self.D):
@@ -77,8 +77,10 @@ class ImageGan:
     def _discriminator(self, classes: int) -> nn.Module:
         """Of the family, with a second head where something is to be read off pictures."""
         c, data = self.config, self.run.data
-        read = classes if c.classifier_d or c.classifier_g else 0
+        read = classes if c.classifier_d or c.classifier_g or c.labelled else 0
         own = self.family.d(**self.family.d_arguments(self.run.shape(0 if read else classes, c.d_width)))
+        if read and c.labelled:
+            return SemiSupervisedD(own, read, data.channels, data.resolution)
         return AuxiliaryD(own, read, c.info, data.channels, data.resolution) if read or c.info else own
 
     def _grow(self, step: int) -> None:
@@ -155,6 +157,10 @@ class ImageGan:
         if not self.draws.classes:
             return None
         return self._batch(step, j, part)[1] if side == REAL else self._labels(step, j, part)
+
+    def known(self, step: int, j: int, part: int) -> Tensor:
+        """Which of the real pictures of a batch [n] D may know the class of."""
+        return self.draws.known(self._first(step, j, part), self.size, self.config.labelled)
 
     def _logits(self, net: Any, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         labels = self.labels_of(step, j, part, side)
@@ -266,60 +272,17 @@ class ImageGan:
         self.D.train()
         return logits.float()[:, 0]
 
-    @torch.no_grad()
     def take_over(self, weights: State) -> None:
-        """Starts G and its average from another generator's weights; what does not fit raises `InvalidInput`.
-
-        From a smaller one the blocks of its resolutions are taken, and the new ones' steps to colours begin at zero, so
-        that the picture is the smaller one enlarged (Karras et al. 2018, sec. 2, without the fading).
-        """
-        mine = self.G.state_dict()
-        other = next((name for name in mine if name in weights and weights[name].shape != mine[name].shape), None)
-        if other is not None or not any(name.startswith("synthesis.") for name in mine.keys() & weights.keys()):
-            what = f"other sizes ({other})" if other else "other networks"
-            raise InvalidInput("start", f"has {what}; take the family, widths, z_dim, w_dim and classes that it has")
-        for name, value in mine.items():
-            if name in weights:
-                value.copy_(weights[name])
-            elif name.endswith("torgb.weight"):  # of a new block
-                value.zero_()
-        self.ema.load_state_dict(mine)
+        """`image_state.take_over`."""
+        image_state.take_over(self, weights)
 
     def state(self) -> State:
-        """Everything that the next step depends on, but for the settings."""
-        out: State = {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
-        for prefix, net, opt in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
-            out |= {f"{prefix}.{name}": value for name, value in net.state_dict().items()}
-            for name, p in net.named_parameters():
-                for short, long in MOMENTS:
-                    if long in opt.state.get(p, {}):
-                        out[f"{short}.{prefix}.{name}"] = opt.state[p][long]
-                        out[f"t.{prefix}"] = torch.as_tensor(opt.state[p]["step"])
-        out |= {f"told.{name}": value for name, value in self.measured.items()}  # lazy penalties: of an earlier step
-        out["path_mean"], out["signs"] = self.path_mean, self.signs
-        out["p"] = torch.tensor(self.ada.p, dtype=torch.float64)
-        out["r_t"] = torch.tensor(torch.nan if self.r_t is None else self.r_t, dtype=torch.float64)
-        return {name: value.detach().cpu().clone().contiguous() for name, value in out.items()}
+        """`image_state.state_of`."""
+        return image_state.state_of(self)
 
     def load(self, state: State, step: int) -> None:
-        """The inverse of `state`, for a training that has made `step` steps."""
-        for prefix, net, opt in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
-            net.load_state_dict({n: state[f"{prefix}.{n}"] for n in net.state_dict()})
-            for name, p in net.named_parameters():
-                if f"v.{prefix}.{name}" in state:
-                    opt.state[p] = {
-                        long: _like(p, state[f"{short}.{prefix}.{name}"])
-                        for short, long in MOMENTS
-                    }  # fmt: skip
-                    opt.state[p]["step"] = state[f"t.{prefix}"].clone().float().to(_step_device(opt, p))
-        self.ema.load_state_dict({n: state[f"ema.{n}"] for n in self.ema.state_dict()})
-        self.path_mean.copy_(state["path_mean"])
-        self.signs.copy_(state["signs"])
-        self.ada.p, r_t = float(state["p"]), float(state["r_t"])
-        self.r_t = None if r_t != r_t else r_t
-        self.steps, self.fake = step, None
-        self.measured = {name[5:]: value.clone() for name, value in state.items() if name.startswith("told.")}
-        self._local.clear()
+        """`image_state.load`."""
+        image_state.load(self, state, step)
 
     def finite(self) -> bool:
         """Whether all weights are."""
@@ -334,8 +297,11 @@ class ImageGan:
         return torch.autocast(device.type, torch.bfloat16)
 
     def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
-        first = self.run.images_at(step) + j * self.config.batch + part * self.size
-        return self.draws.real(first, self.size, alike=self.config.single_label)
+        return self.draws.real(self._first(step, j, part), self.size, alike=self.config.single_label)
+
+    def _first(self, step: int, j: int, part: int) -> int:
+        """The number of a batch's first image."""
+        return self.run.images_at(step) + j * self.config.batch + part * self.size
 
     def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
         together = LOSSES[self.config.loss].pairs or self.config.single_label
@@ -370,6 +336,10 @@ class ImageGan:
             images: Tensor = synthesis(ws, noise=noise)
         return images.float()
 
+    def forget(self) -> None:
+        """Drops what the parts of an unfinished step saw."""
+        self._local.clear()
+
     def _note(self, what: str, value: Tensor) -> None:
         self._local.setdefault(what, []).append(value)
 
@@ -384,17 +354,5 @@ class ImageGan:
         return {what: piece.view_as(value) for (what, value), piece in zip(means.items(), pieces)}
 
 
-MOMENTS = (("m", "exp_avg"), ("v", "exp_avg_sq"))
-
-
 def _adam(net: nn.Module, config: ImageGanConfig, lr: float) -> torch.optim.Adam:
     return torch.optim.Adam(net.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True)
-
-
-def _like(p: Tensor, value: Tensor) -> Tensor:
-    """On p's device and in its memory layout, which fused optimizers want."""
-    return torch.empty_like(p).copy_(value)
-
-
-def _step_device(opt: torch.optim.Optimizer, p: Tensor) -> torch.device:
-    return p.device if opt.defaults.get("fused") else torch.device("cpu")

@@ -16,8 +16,10 @@ from ganlab.render.pictures import png
 from ganlab.render.sheet import sheet
 from ganlab.run_images import ImageRun
 from ganlab.training import checkpoint
+from ganlab.training.figures import figures
 from ganlab.training.image_draws import ImageDraws
-from ganlab.training.image_gan import ImageGan, State
+from ganlab.training.image_gan import ImageGan
+from ganlab.training.image_state import State
 from ganlab.training.processes import Alone
 from ganlab.training.quality import FEWEST, Quality, QualityMeter
 from ganlab.training.step import d_phase, g_phase
@@ -51,6 +53,7 @@ class ImageSnapshot:
     real: float | None = None  # D's mean logit on data
     fake: float | None = None  # and on fakes
     penalties: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)  # of this system alone: `training.figures`
     path_length: float | None = None  # its mean
     p: float | None = None  # of ADA
     r_t: float | None = None  # E[sign D(data)]: 0 no overfitting, 1 complete (Karras et al. 2020)
@@ -140,6 +143,7 @@ class ImageTraining:
             self.run.images_at(self.at),
             **{name: _rounded(numbers.get(name)) for name in TOLD},
             penalties={item.name: _digits(numbers[item.name]) for item in c.penalties if item.name in numbers},
+            figures={name: _digits(value) for name, value in figures(gan, numbers, held_out).items()},
             path_length=_rounded(float(gan.path_mean)) if c.path_length else None,
             p=gan.ada.p if gan.pipe is not None else None,
             r_t=_rounded(gan.r_t),
@@ -214,7 +218,7 @@ class ImageTraining:
         about = {
             "title": f"{self.gan.family.title}, {self.images.title}, {self.run.images_at(self.at):,} images",
             "data": self.images.title,
-            "classes": list(self.images.classes),
+            "classes": list(self.images.classes) if self.gan.G.c_dim else [],
             "images": self.run.images_at(self.at),
             "run": replace(self.run, data=data).to_dict(full=True),
         }

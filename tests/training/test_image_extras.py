@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData
-from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.networks.auxiliary import AuxiliaryD, last_features
 from ganlab.networks.projected import Discriminator
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras
@@ -151,6 +151,8 @@ def test_batches_of_one_class() -> None:
         (DIGITS, {"single_label": True}, "needs labels"),
         (ImageData(labels="hat"), {"single_label": True}, "data.limit"),
         (DIGITS, {"info": 20, "z_dim": 8}, "z has 8"),
+        (DIGITS, {"info": 2, "labelled": 0.1}, "does not go with"),
+        (DIGITS, {"family": "projected", "labelled": 0.1}, "one last layer"),
         (DIGITS, {"family": "projected"}, "sees colours only"),
     ],
 )
@@ -181,3 +183,55 @@ def test_projections_are_random_mix_scales_and_stay() -> None:
     for logit in logits[0]:
         (slope,) = torch.autograd.grad(logit, x, retain_graph=True)
         assert (slope[0].abs().amax(0) > 0).float().mean() > 0.9, "each sees the whole picture"
+
+
+def test_semi_supervised_learning_knows_some_labels() -> None:
+    run = ImageRun(replace(DIGITS, labels="class", limit=100), ImageGanConfig(family="dcgan", labelled=0.1, **TINY))
+    training = ImageTraining(run)
+    gan, (real, fake) = training.gan, both(training)
+    known = training.draws.known(0, 100, 0.1)
+    classes = training.draws.real(0, 100)[1].argmax(1)
+    counts, members = (torch.bincount(each, minlength=10) for each in (classes[known], classes))
+    assert torch.equal(counts, (members * 0.1).ceil().long()), "of every class the same share, and one at least"
+    order = training.draws.order(0, 100, 100)
+    again = training.draws.order(100, 100, 100)
+    assert set(order[known].tolist()) == set(again[training.draws.known(100, 100, 0.1)].tolist()), "always the same"
+    assert gan.G.c_dim == 0, "G is asked for no class"
+    gan.D.eval()
+    gan.known = lambda *_: torch.tensor([True, False, True, False])  # type: ignore[method-assign]
+    labels = gan.labels_of(0, 0, 0, REAL)
+    wanted = F.cross_entropy(gan.D.read(real)[0][::2], labels[::2])
+    torch.testing.assert_close(extras.for_d(gan, real, fake, 0, 0, 0), wanted)
+    gan.known = lambda *_: torch.zeros(4, dtype=torch.bool)  # type: ignore[method-assign]
+    assert float(extras.for_d(gan, real, fake, 0, 0, 0)) == 0
+
+
+def test_known_ones_of_endless_faces_and_of_mirrored_images() -> None:
+    faces = ImageTraining(ImageRun(ImageData(resolution=32, labels="hat"), ImageGanConfig(family="dcgan", **TINY)))
+    known = faces.draws.known(0, 4000, 0.05)
+    assert 140 < int(known.sum()) < 260
+    assert torch.equal(faces.draws.known(1020, 10, 0.05), known[1020:1030]), "whatever is asked beside"
+    data = replace(DIGITS, labels="class", limit=50, mirror=True)
+    mirrored = ImageTraining(ImageRun(data, ImageGanConfig(family="dcgan", **TINY))).draws
+    chosen = torch.zeros(100, dtype=torch.bool)
+    chosen[mirrored.order(0, 100, 100)] = mirrored.known(0, 100, 0.2)
+    assert torch.equal(chosen[::2], chosen[1::2]) and 0 < int(chosen.sum()) < 60
+
+
+def test_a_classifier_learns_from_few_labels_and_tells_how_well() -> None:
+    data = replace(DIGITS, labels="class", limit=600, valid=0.3)
+    settings = {**TINY, "batch": 32, "lr_d": 0.003, "lr_g": 5e-4, "channel_max": 32, "channel_base": 1024}
+    training = ImageTraining(ImageRun(data, ImageGanConfig(family="dcgan", labelled=0.2, penalties=(), **settings)))
+    before = training.look().figures["class_accuracy"]
+    for _ in range(60):
+        training.step()
+    assert before < 0.3 and training.look().figures["class_accuracy"] > 0.5
+    assert training.gan.G.c_dim == 0 and "class_accuracy" not in training.look(held_out=False).figures
+
+
+def test_g_may_match_the_features_of_data() -> None:
+    gan = training_of(feature_matching=2.0).gan
+    real, fake = gan.real(0, 0, 0), gan.generate(0, 0, 0)
+    gan.D.eval()
+    features = [last_features(gan.D, x).mean(0) for x in (real, fake)]
+    torch.testing.assert_close(extras.for_g(gan, fake, 0, 0, 0), 2 * (features[0] - features[1]).square().sum())
