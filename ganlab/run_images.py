@@ -17,7 +17,6 @@ from ganlab.run import MOST_EVENTS, Event, Penalty
 MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
-IMAGE_LOSSES = tuple(name for name, row in LOSSES.items() if not row.energy)  # D is no autoencoder here
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ImageGanConfig(Config):
     )
     d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
 
-    loss: str = knob("non_saturating", "The adversarial loss", choices=IMAGE_LOSSES, group="Loss", live=True)
+    loss: str = knob("non_saturating", "The adversarial loss", choices=lambda: LOSSES, group="Loss", live=True)
     penalties: tuple[Penalty, ...] = knob(
         (Penalty("r1", 0.3, 16),), "Regularizers of D", longest=4, group="Loss", live=True
     )
@@ -142,6 +141,13 @@ class ImageGanConfig(Config):
             )
         if self.labelled and not TRAINABLE[self.family].classifies:
             raise InvalidInput("labelled", f"needs a D with one last layer; {self.family} has another")
+        if LOSSES[self.loss].energy != TRAINABLE[self.family].energy:
+            fitting = [name for name, row in LOSSES.items() if row.energy == TRAINABLE[self.family].energy]
+            raise InvalidInput("loss", f"{self.loss} is not one of those for {self.family}: {', '.join(fitting)}")
+        if TRAINABLE[self.family].energy and (
+            self.augment == "ada" or self.classifier_d or self.classifier_g or self.info
+        ):
+            raise InvalidInput("family", f"{self.family} has an autoencoder as D: no ADA, and nothing is read off it")
         if self.info > self.z_dim:
             raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
         names = [penalty.name for penalty in self.penalties]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ganlab.networks import (
+    began,
     biggan,
     biggan_deep,
     dcgan,
@@ -52,6 +53,7 @@ class Trainable:
     styles: bool = False  # has ws and layers: style mixing and path length regularization apply
     conditional: bool = True
     colours: bool = False  # D sees pictures of 3 channels only
+    energy: bool = False  # D is an autoencoder: losses of energies alone are for it
     classifies: bool = True  # D has one last layer, in whose place that of a classifier can stand
 
 
@@ -77,6 +79,10 @@ def _hidden_d(s: Shape) -> Arguments:
 
 def _sagan_g(s: Shape) -> Arguments:
     return {**_plain_g(s), "skip_z": False}
+
+
+def _began_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "code": s.z_dim}
 
 
 def _mapping(s: Shape) -> Arguments:
@@ -112,6 +118,17 @@ def _vitgan_g(s: Shape) -> Arguments:
 
 
 TRAINABLE: dict[str, Trainable] = {
+    "began": Trainable(
+        "BEGAN",
+        "Berthelot et al. 2017",
+        began.Generator,
+        began.Discriminator,
+        _plain_g,
+        _began_d,
+        conditional=False,
+        energy=True,
+        classifies=False,
+    ),
     "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
     "biggan-deep": Trainable(
         "BigGAN-deep", "Brock et al. 2019", biggan_deep.Generator, biggan_deep.Discriminator, _plain_g, _plain_d

@@ -247,8 +247,8 @@ class StagedEngine(Steps[Maker]):
         self._add(Step(f"{side}x{side} torgb", "rgb", side, None, None, channels), _Rgb(synthesis.torgb, k))
 
 
-class TransGanEngine(StagedEngine):
-    """TransGAN, whose tokens begin at 8 x 8."""
+class LaterEngine(StagedEngine):
+    """TransGAN and BEGAN, which begin at 8 x 8."""
 
     no_styles = "this model has no style space: its layers take no styles, w enters at 8 x 8 alone"
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
 from ganlab.networks import (
+    began,
     biggan,
     biggan_deep,
     dcgan,
@@ -34,12 +35,12 @@ from ganlab.synthesis.latents import Latents
 from ganlab.synthesis.noise import NoiseMaps
 from ganlab.synthesis.plain import (
     BigGanEngine,
+    LaterEngine,
     LucidrainsEngine,
     ProGanEngine,
     StagedEngine,
     StyleGan1Engine,
     StyleGan3Engine,
-    TransGanEngine,
     VitGanEngine,
 )
 from ganlab.synthesis.steps import Steps
@@ -55,7 +56,8 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     stylegan3.Generator: StyleGan3Engine,
     biggan.Generator: BigGanEngine,
     biggan_deep.Generator: BigGanEngine,
-    transgan.Generator: TransGanEngine,
+    began.Generator: LaterEngine,
+    transgan.Generator: LaterEngine,
     vitgan.Generator: VitGanEngine,
     lucidrains.Generator: LucidrainsEngine,
     dcgan.Generator: StagedEngine,

@@ -73,7 +73,8 @@ def optimised_latents(gan: "ImageGan", z: Tensor, step: int, j: int, part: int) 
     with torch.enable_grad():
         start = z.detach().clone().requires_grad_(True)
         fake = gan.drawn_from(start, step, j, part)
-        (g,) = torch.autograd.grad(gan.penalised(fake, step, j, part, FAKE).sum(), start, create_graph=True)
+        liked = gan.penalised(fake, step, j, part, FAKE).sum() * (-1 if gan.family.energy else 1)
+        (g,) = torch.autograd.grad(liked, start, create_graph=True)
         return start + gan.config.latent_optimization * g / (LOGAN_BETA + g.square().sum(1, keepdim=True))
 
 

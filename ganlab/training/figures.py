@@ -31,8 +31,9 @@ def figures(gan: "ImageGan", numbers: dict[str, float], held_out: bool) -> dict[
 
 @torch.no_grad()
 def _of_held_out(gan: "ImageGan") -> dict[str, float]:
-    head, data = auxiliary(gan), gan.draws.held_out(LOOKED_AT)
-    if head is None or not head.classes or data is None:
+    head = auxiliary(gan)
+    data = gan.draws.held_out(LOOKED_AT) if head is not None and head.classes else None
+    if head is None or data is None:
         return {}
     images, labels = data
     head.eval()

@@ -179,6 +179,8 @@ class ImageGan:
     def observe(self, what: str, values: Tensor) -> None:
         """Logits and penalties, for charts and for ADA."""
         if what == "lead":
+            if self.family.energy:  # of which the sign says nothing
+                return
             self._note("sign", values.sign().mean())
         else:
             self._note(what, values.mean())

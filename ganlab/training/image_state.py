@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
-from ganlab.losses import LOSSES
 
 if TYPE_CHECKING:
     from ganlab.training.image_gan import ImageGan
@@ -25,7 +24,7 @@ def state_of(gan: "ImageGan") -> State:
     out["path_mean"], out["signs"] = gan.path_mean, gan.signs
     out["p"] = torch.tensor(gan.ada.p, dtype=torch.float64)
     out["r_t"] = torch.tensor(torch.nan if gan.r_t is None else gan.r_t, dtype=torch.float64)
-    if LOSSES[gan.config.loss].balanced:
+    if gan.family.energy:
         out["balance"] = torch.tensor(gan.balance, dtype=torch.float64)
     return {name: value.detach().cpu().clone().contiguous() for name, value in out.items()}
 

@@ -115,10 +115,12 @@ def d_step(gan: Player, step: int, j: int = 0) -> None:
     _power_iterate(gan.G)  # before its fakes, which G's own step may share
     gan.opt_d.zero_grad()
     parts = tuple(gan.parts())
-    losses = [_d_part(gan, step, j, part, keep=len(parts) == 1) for part in parts]
+    losses, logits = zip(*(_d_part(gan, step, j, part, keep=len(parts) == 1) for part in parts))
     gan.gather(gan.D)
     gan.measured |= {"d_loss": gan.mean(torch.stack(losses).mean()), "d_grad": grad_norm(gan.D)}
     gan.opt_d.step()
+    if LOSSES[gan.config.loss].balanced:
+        gan.balance = began_balance(gan.balance, *gan.mean(torch.stack(logits).mean(0)).tolist())
     for item in gan.config.penalties:
         if REGULARIZERS[item.name].clips:
             clip_weights(gan.D.parameters(), item.weight)
@@ -147,8 +149,8 @@ def g_step(gan: Player, step: int) -> None:
     gan.finish(fake.detach(), step)
 
 
-def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
-    """Adds the gradients of one part of a batch to D's; returns D's loss as charts show it."""
+def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> tuple[Tensor, Tensor]:
+    """Adds the gradients of one part of a batch to D's; returns D's loss as charts show it, and its mean logits [2]."""
     real = gan.real(step, j, part)
     with torch.set_grad_enabled(keep):  # G's step makes those of parts again: their graphs would fill the memory
         fake = gan.generate(step, j, part)
@@ -164,10 +166,8 @@ def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> Tensor:
     gan.observe("fake", fake_logits.detach())
     lead = real_logits - fake_logits if LOSSES[gan.config.loss].pairs else real_logits
     gan.observe("lead", lead.detach())
-    value = _true_labels(gan, real_logits, fake_logits)
-    if LOSSES[gan.config.loss].balanced:
-        gan.balance = began_balance(gan.balance, real_logits.mean().item(), fake_logits.mean().item())
-    return value
+    energies = torch.stack([real_logits.detach().mean(), fake_logits.detach().mean()])
+    return _true_labels(gan, real_logits, fake_logits), energies
 
 
 def _d_loss(gan: Player, real_logits: Tensor, fake_logits: Tensor, step: int, j: int, part: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
 from ganlab.networks import (
+    began,
     biggan,
     biggan_deep,
     dcgan,
@@ -213,6 +214,7 @@ def family_of(module: nn.Module) -> str:
 
 
 FAMILIES: dict[str, Family] = {
+    "began": Family("BEGAN", "G", began.Generator, PlainArguments),
     "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
     "biggan-deep": Family("BigGAN-deep", "G", biggan_deep.Generator, BigGanDeepArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),

@@ -49,7 +49,8 @@ def tiny(run: ImageRun, **more: Any) -> ImageRun:
 
 def of_family(family: str, labels: str = "", **more: Any) -> ImageRun:
     labels = labels if TRAINABLE[family].conditional else ""
-    gan = ImageGanConfig(family=family, **{**TINY, **more})
+    loss = "began" if TRAINABLE[family].energy else "non_saturating"
+    gan = ImageGanConfig(family=family, **{**TINY, "loss": loss, **more})
     return ImageRun(replace(FACES, labels=labels), gan, seed=3)
 
 
