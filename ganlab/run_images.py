@@ -16,6 +16,10 @@ from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
+PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
+    "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
+    "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0,
+}  # fmt: skip
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
 
 
@@ -135,6 +139,20 @@ class ImageGanConfig(Config):
             raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
         if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
+        self._check_d()
+        if self.info > self.z_dim:
+            raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
+        names = [penalty.name for penalty in self.penalties]
+        if len(names) != len(set(names)):
+            raise InvalidInput("penalties", "the same regularizer stands there twice")
+        for name in self.policy.split(","):
+            if name not in PARTS:
+                raise InvalidInput("policy", f"{name[:40]!r} is not one of {', '.join(PARTS)}")
+        if not TRAINABLE[self.family].styles and (self.path_length or self.style_mixing):
+            raise InvalidInput("style_mixing", f"and path_length need a family with styles; {self.family} has none")
+
+    def _check_d(self) -> None:
+        """What D is asked for, against the family's."""
         if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.single_label):
             raise InvalidInput(
                 "labelled", "does not go with classifier_d, classifier_g, info or single_label; set them to 0"
@@ -148,16 +166,16 @@ class ImageGanConfig(Config):
             self.augment == "ada" or self.classifier_d or self.classifier_g or self.info
         ):
             raise InvalidInput("family", f"{self.family} has an autoencoder as D: no ADA, and nothing is read off it")
-        if self.info > self.z_dim:
-            raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
-        names = [penalty.name for penalty in self.penalties]
-        if len(names) != len(set(names)):
-            raise InvalidInput("penalties", "the same regularizer stands there twice")
-        for name in self.policy.split(","):
-            if name not in PARTS:
-                raise InvalidInput("policy", f"{name[:40]!r} is not one of {', '.join(PARTS)}")
-        if not TRAINABLE[self.family].styles and (self.path_length or self.style_mixing):
-            raise InvalidInput("style_mixing", f"and path_length need a family with styles; {self.family} has none")
+        if not TRAINABLE[self.family].whole:
+            self._check_examples()
+
+    def _check_examples(self) -> None:
+        """Of a family whose D judges more than one picture."""
+        for name, off in PICTURE_ALONE.items():
+            if getattr(self, name) != off:
+                raise InvalidInput(name, f"does not go with {self.family}, whose D judges more than one picture")
+        if LOSSES[self.loss].pairs:
+            raise InvalidInput("loss", f"{self.loss} compares one picture with another; take another for {self.family}")
 
     @property
     def parts(self) -> int:

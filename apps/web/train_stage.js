@@ -3,6 +3,7 @@
 const BESIDE = {
   real: "Images that the GAN learns from.",
   seen: "The same images as D sees them in this step.",
+  rebuilt: "Images that are held out, each followed by what it becomes on its way through the encoder and back.",
   nearest: "For each generated picture the training image that is most like it. Equal pairs mean that G has memorised.",
 };
 
@@ -34,8 +35,14 @@ class TrainStage {
     this.branch = 0;
     this.find("pair").hidden = true;
     for (const name of ["fake", "other"]) this.clear(this.find(name));
+    this.rebuilds(false);
     this.choose("real");
     this.line();
+  }
+
+  /** Whether the system has an encoder: its tab comes with the first sheet of reconstructions. */
+  rebuilds(does) {
+    for (const button of this.find("tabs").children) if (button.dataset.view === "rebuilt") button.hidden = !does;
   }
 
   clear(canvas) {
@@ -65,6 +72,7 @@ class TrainStage {
     const bitmap = await createImageBitmap(blob);
     if (header.name === "pair") return this.pair(header, bitmap);
     this.sheets[header.name] = { bitmap, header };
+    if (header.name === "rebuilt") this.rebuilds(true);
     this.beside();
   }
 

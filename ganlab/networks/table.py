@@ -8,6 +8,8 @@ from torch import nn
 
 from ganlab.networks import (
     began,
+    bigan,
+    bigbigan,
     biggan,
     biggan_deep,
     dcgan,
@@ -54,6 +56,7 @@ class Trainable:
     conditional: bool = True
     colours: bool = False  # D sees pictures of 3 channels only
     energy: bool = False  # D is an autoencoder: losses of energies alone are for it
+    whole: bool = True  # D judges one picture; else examples: `networks.several`
     classifies: bool = True  # D has one last layer, in whose place that of a classifier can stand
 
 
@@ -83,6 +86,10 @@ def _sagan_g(s: Shape) -> Arguments:
 
 def _began_d(s: Shape) -> Arguments:
     return {**_plain_d(s), "code": s.z_dim}
+
+
+def _pair_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "z_dim": s.z_dim}
 
 
 def _mapping(s: Shape) -> Arguments:
@@ -127,6 +134,28 @@ TRAINABLE: dict[str, Trainable] = {
         _began_d,
         conditional=False,
         energy=True,
+        classifies=False,
+    ),
+    "bigan": Trainable(
+        "BiGAN",
+        "Donahue et al. 2017",
+        bigan.Generator,
+        bigan.Discriminator,
+        _plain_g,
+        _pair_d,
+        conditional=False,
+        whole=False,
+        classifies=False,
+    ),
+    "bigbigan": Trainable(
+        "BigBiGAN",
+        "Donahue and Simonyan 2019",
+        bigbigan.Generator,
+        bigbigan.Discriminator,
+        _plain_g,
+        _pair_d,
+        conditional=False,
+        whole=False,
         classifies=False,
     ),
     "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),

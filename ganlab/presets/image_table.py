@@ -1,42 +1,16 @@
 """The systems that learn images, `IMAGE_PRESETS`: one row each."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from ganlab.augment.ada import AdaConfig
-from ganlab.data.images import ImageData
+from ganlab.presets.image_rows import ImagePreset, row
+from ganlab.presets.image_styles import STYLE_PRESETS
 from ganlab.run import Penalty
-from ganlab.run_images import ImageGanConfig
-
-ONLY_TURNS = AdaConfig(**{name: 0.0 for name in AdaConfig.__dataclass_fields__ if name != "rotate90"})
-
-
-@dataclass(frozen=True)
-class ImagePreset:
-    """One row: a system, what it brings in one sentence, where it was proposed, and settings."""
-
-    title: str
-    text: str
-    paper: str
-    gan: ImageGanConfig
-    data: ImageData | None = None  # of an experiment that needs its own; None: faces
-    labels: str = ""  # of faces, for a system that is about classes
-
-
-def _row(
-    title: str, text: str, paper: str, data: ImageData | None = None, labels: str = "", **settings: Any
-) -> ImagePreset:
-    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data, labels)
-
-
-STYLES: dict[str, Any] = {"style_mixing": 0.9, "path_length": 2.0, "ema_kimg": 20.0}
-QUICK_STYLES: dict[str, Any] = {**STYLES, "channel_max": 64, "channel_base": 2048, "batch": 16, "ema_kimg": 5.0}
 
 PLAIN_ADAM: dict[str, Any] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 64, "ema_kimg": 5.0}
 SPECTRAL: dict[str, Any] = {"loss": "hinge", "lr_g": 1e-4, "lr_d": 4e-4, "beta2": 0.9, "batch": 64}
 
 IMAGE_PRESETS: dict[str, ImagePreset] = {
-    "mlp": _row(
+    "mlp": row(
         "MLP",
         "The first GAN: layers that see a picture as one long vector, and know nothing of neighbours.",
         "Goodfellow et al. 2014",
@@ -44,7 +18,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         penalties=(),
         **PLAIN_ADAM,
     ),
-    "dcgan": _row(
+    "dcgan": row(
         "DCGAN",
         "Transposed convolutions and batch normalisation: the quickest way from noise to pictures.",
         "Radford et al. 2016",
@@ -53,7 +27,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
-    "cgan": _row(
+    "cgan": row(
         "Conditional DCGAN",
         "The class is laid beside z for G, and beside the picture for D, as constant channels.",
         "Mirza and Osindero 2014",
@@ -63,7 +37,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
-    "cgan-hidden": _row(
+    "cgan-hidden": row(
         "Conditional DCGAN, deep label",
         "The class meets what D has understood of the picture, at 4 x 4, instead of the picture.",
         "Reed et al. 2016",
@@ -73,7 +47,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
-    "acgan": _row(
+    "acgan": row(
         "AC-GAN",
         "D is not told the class but must read it, off data and fakes; G is paid where it can.",
         "Odena et al. 2017",
@@ -85,7 +59,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         classifier_g=1.0,
         **PLAIN_ADAM,
     ),
-    "ssl-gan": _row(
+    "ssl-gan": row(
         "Semi-supervised GAN",
         "D names classes and fakes: of one picture in twenty it knows the class, of the others that they have one.",
         "Salimans et al. 2016, sec. 5; Odena 2016",
@@ -97,7 +71,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         feature_matching=1.0,
         **PLAIN_ADAM,
     ),
-    "infogan": _row(
+    "infogan": row(
         "InfoGAN",
         "A head of D must read four numbers of z off each picture, so that each comes to mean something.",
         "Chen et al. 2016",
@@ -107,7 +81,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         info=4,
         **PLAIN_ADAM,
     ),
-    "crgan": _row(
+    "crgan": row(
         "CR-GAN",
         "SAGAN whose D must say the same of a picture that is moved a little or mirrored.",
         "Zhang et al. 2020, Consistency Regularization",
@@ -116,7 +90,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         cr_real=10.0,
         **SPECTRAL,
     ),
-    "icrgan": _row(
+    "icrgan": row(
         "ICR-GAN",
         "Consistency of fakes and of moved latents as well, and pictures of near latents are kept apart.",
         "Zhao et al. 2021, Improved Consistency Regularization",
@@ -128,7 +102,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         zcr_g=0.5,
         **SPECTRAL,
     ),
-    "lsgan": _row(
+    "lsgan": row(
         "LSGAN",
         "DCGAN with squared errors, which pull far fakes back as strongly as near ones.",
         "Mao et al. 2017",
@@ -138,7 +112,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
-    "wgan-gp": _row(
+    "wgan-gp": row(
         "WGAN-GP",
         "Residual networks without normalisation of batches, five steps of a D whose slope is held to one.",
         "Gulrajani et al. 2017",
@@ -150,7 +124,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         beta2=0.9,
         d_steps=5,
     ),
-    "dragan": _row(
+    "dragan": row(
         "DRAGAN",
         "DCGAN whose D has slope one around the data, so that it is steep nowhere that matters.",
         "Kodali et al. 2017",
@@ -159,7 +133,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
-    "logan": _row(
+    "logan": row(
         "LOGAN",
         "SAGAN whose latents are moved a step towards what D likes before either network learns.",
         "Wu et al. 2019",
@@ -168,7 +142,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         latent_optimization=0.9,
         **SPECTRAL,
     ),
-    "began": _row(
+    "began": row(
         "BEGAN",
         "D is an autoencoder that reconstructs data well and fakes badly, held in balance: clean faces, less variety.",
         "Berthelot et al. 2017",
@@ -184,7 +158,26 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         batch=16,
         ema_kimg=5.0,
     ),
-    "progan": _row(
+    "bigan": row(
+        "BiGAN",
+        "An encoder learns beside G: D sees pictures with latents, and cannot tell who made which from the other.",
+        "Donahue et al. 2017; Dumoulin et al. 2017",
+        family="bigan",
+        penalties=(),
+        z_dim=64,
+        channel_max=256,
+        **PLAIN_ADAM,
+    ),
+    "bigbigan": row(
+        "BigBiGAN",
+        "BigGAN with an encoder that draws latents, and a D of three scores: picture, latent, and both together.",
+        "Donahue and Simonyan 2019",
+        family="bigbigan",
+        penalties=(),
+        z_dim=120,
+        **SPECTRAL,
+    ),
+    "progan": row(
         "ProGAN",
         "G and D begin at 4 x 4 and grow: each larger resolution is faded in once the smaller one has settled.",
         "Karras et al. 2018",
@@ -196,7 +189,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         batch=16,
         grow_kimg=20.0,
     ),
-    "sagan": _row(
+    "sagan": row(
         "SAGAN",
         "Self-attention, so that far parts of a picture agree, and spectral normalisation of both networks.",
         "Zhang et al. 2019",
@@ -204,7 +197,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         penalties=(),
         **SPECTRAL,
     ),
-    "biggan": _row(
+    "biggan": row(
         "BigGAN",
         "SAGAN with a part of z and a shared class embedding for every block, orthogonal weights, and two steps of D.",
         "Brock et al. 2019",
@@ -219,7 +212,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         batch=64,
         d_steps=2,
     ),
-    "biggan-deep": _row(
+    "biggan-deep": row(
         "BigGAN-deep",
         "Twice as many blocks with bottlenecks, all of z for each, shortcuts that drop channels: fewer weights.",
         "Brock et al. 2019, appendix B",
@@ -233,7 +226,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         batch=64,
         d_steps=2,
     ),
-    "vitgan": _row(
+    "vitgan": row(
         "ViTGAN",
         "Transformers on patches, and a smooth D: attention by distance, kept spectral norms, overlapping patches.",
         "Lee et al. 2022",
@@ -247,7 +240,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         cr_real=10.0,
         cr_fake=10.0,
     ),
-    "transgan": _row(
+    "transgan": row(
         "TransGAN",
         "Two plain transformers, G's doubling its tokens by pixel shuffling, with a gradient penalty and augmentation.",
         "Jiang et al. 2021",
@@ -261,7 +254,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         d_steps=4,
         augment="diffaugment",
     ),
-    "projected": _row(
+    "projected": row(
         "Projected GAN",
         "D is three small networks on a frozen network's features, mixed at random: it starts out knowing what to see.",
         "Sauer et al. 2021",
@@ -274,7 +267,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         batch=16,
         augment="diffaugment",
     ),
-    "r3gan": _row(
+    "r3gan": row(
         "R3GAN",
         "Plain residual networks with the relativistic loss and both zero-centred penalties: no tricks, and stable.",
         "Huang et al. 2024",
@@ -285,104 +278,5 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         lr_d=2e-4,
         z_dim=64,
     ),
-    "stylegan1": _row(
-        "StyleGAN",
-        "A mapping network and adaptive instance normalisation: styles that decide pose, features and colours.",
-        "Karras et al. 2019",
-        family="stylegan1",
-        style_mixing=0.9,
-        batch=16,
-    ),
-    "stylegan2": _row(
-        "StyleGAN2",
-        "Weight demodulation instead of normalisation, lazy R1 and path length regularization, a moving average of G.",
-        "Karras et al. 2020",
-        **STYLES,
-    ),
-    "stylegan3-t": _row(
-        "StyleGAN3-T",
-        "Signals held to their band in every layer, so that details move with the face and do not stick to the pixels.",
-        "Karras et al. 2021",
-        family="stylegan3-t",
-        mapping_layers=2,
-        channel_max=64,
-        batch=16,
-        ema_kimg=10.0,
-    ),
-    "stylegan3-r": _row(
-        "StyleGAN3-R",
-        "StyleGAN3 with 1 x 1 convolutions and round filters: it turns with its input, too.",
-        "Karras et al. 2021",
-        family="stylegan3-r",
-        mapping_layers=2,
-        channel_max=32,
-        batch=16,
-        ema_kimg=10.0,
-    ),
-    "stylegan2-quick": _row(
-        "StyleGAN2, half as wide",
-        "StyleGAN2 with half the channels and half the batch: three times as quick, for a laptop.",
-        "Karras et al. 2020",
-        **QUICK_STYLES,
-    ),
-    "stylegan2-vision": _row(
-        "StyleGAN2 + a second D",
-        "A second discriminator looks through a frozen network that knows faces: far fewer images until G is good.",
-        "Kumari et al. 2022",
-        second="faces",
-        d_width=0.5,
-        **{**STYLES, "path_length": 0.0, "batch": 16},
-    ),
-    "stylegan2-ada": _row(
-        "StyleGAN2 + ADA",
-        "Eighteen augmentations whose strength follows D's overfitting: for a few thousand images or less.",
-        "Karras et al. 2020, Training GANs with Limited Data",
-        augment="ada",
-        **STYLES,
-    ),
-    "stylegan2-diffaugment": _row(
-        "StyleGAN2 + DiffAugment",
-        "Colour, translation and cutout, always on, of real and generated images alike: for a hundred images.",
-        "Zhao et al. 2020",
-        augment="diffaugment",
-        **STYLES,
-    ),
-    "leak-turns": _row(
-        "A leak: turned at p = 1",
-        "Every image that D sees is turned by a random quarter, so G cannot know which way is up, and turns too.",
-        "Karras et al. 2020, Training GANs with Limited Data, fig. 3",
-        ImageData(resolution=32),
-        augment="ada",
-        ada=ONLY_TURNS,
-        ada_p=1.0,
-        ada_target=0.0,
-        **QUICK_STYLES,
-    ),
-    "no-leak-turns": _row(
-        "No leak: turned at p = 0.7",
-        "A part of what D sees is not turned, which is enough for G to stand upright.",
-        "Karras et al. 2020, Training GANs with Limited Data, fig. 3",
-        ImageData(resolution=32),
-        augment="ada",
-        ada=ONLY_TURNS,
-        ada_p=0.7,
-        ada_target=0.0,
-        **QUICK_STYLES,
-    ),
-    "few-shot": _row(
-        "A hundred faces, bare",
-        "D learns a hundred images by heart, r_t goes to one, and pictures get worse again.",
-        "Karras et al. 2020, Training GANs with Limited Data",
-        ImageData(resolution=32, limit=120, valid=1 / 6),
-        **QUICK_STYLES,
-    ),
-    "few-shot-ada": _row(
-        "A hundred faces, with ADA",
-        "The same hundred images, augmented as much as D's overfitting asks for.",
-        "Karras et al. 2020, Training GANs with Limited Data",
-        ImageData(resolution=32, limit=120, valid=1 / 6),
-        augment="ada",
-        ada_kimg=50.0,
-        **QUICK_STYLES,
-    ),
+    **STYLE_PRESETS,
 }

@@ -91,7 +91,7 @@ class Record:
             branch = self.branches.get(header["branch"])
             if branch is not None and branch.moments.wants(header["step"]):
                 branch.moments.add(header["step"], body[4 + size :])
-        elif header["name"] in ("real", "seen"):
+        elif header["name"] in ("real", "seen", "rebuilt"):
             self.pictures[header["name"]] = body
         return header
 

@@ -224,6 +224,9 @@ class Work:
     def _augmented(self) -> None:
         since = time.monotonic()
         self.say.picture(b"B", self.training.augmented(GRID), name="seen", step=self.training.at)
+        rebuilt = self.training.reconstructions()
+        if rebuilt is not None:
+            self.say.picture(b"B", rebuilt, name="rebuilt", step=self.training.at)
         self.seen.done(since)
 
     def _judge(self) -> None:

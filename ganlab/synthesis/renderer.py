@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from ganlab.config import InvalidInput
 from ganlab.networks import (
     began,
+    bigan,
+    bigbigan,
     biggan,
     biggan_deep,
     dcgan,
@@ -60,6 +62,8 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     transgan.Generator: LaterEngine,
     vitgan.Generator: VitGanEngine,
     lucidrains.Generator: LucidrainsEngine,
+    bigbigan.Generator: BigGanEngine,
+    bigan.Generator: StagedEngine,
     dcgan.Generator: StagedEngine,
     r3gan.Generator: StagedEngine,
     mlp_images.Generator: StagedEngine,

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ganlab.losses import LOSSES, began_measure
+from ganlab.networks.auxiliary import AuxiliaryD
 from ganlab.training.extras import auxiliary
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 FIGURES = {  # name -> what charts call it
     "class_accuracy": "classes that D reads off held-out images, share",
+    "reconstruction": "mean error of reconstructed held-out images",
     "m_global": "M of BEGAN, lower is better",
     "balance": "k of BEGAN",
 }
@@ -31,12 +34,23 @@ def figures(gan: "ImageGan", numbers: dict[str, float], held_out: bool) -> dict[
 
 @torch.no_grad()
 def _of_held_out(gan: "ImageGan") -> dict[str, float]:
-    head = auxiliary(gan)
-    data = gan.draws.held_out(LOOKED_AT) if head is not None and head.classes else None
-    if head is None or data is None:
-        return {}
+    head, out = auxiliary(gan), dict[str, float]()
+    reads = head is not None and head.classes > 0
+    data = gan.draws.held_out(LOOKED_AT) if reads or gan.reconstructs else None
+    if data is None:
+        return out
     images, labels = data
+    if gan.reconstructs:
+        errors = [(part - gan.reconstructed(part)).abs().mean((1, 2, 3)) for part in images.split(AT_ONCE)]
+        out["reconstruction"] = float(torch.cat(errors).mean())
+    if head is not None and reads:
+        out["class_accuracy"] = _accuracy(head, images, labels)
+    return out
+
+
+def _accuracy(head: AuxiliaryD, images: Tensor, labels: Tensor) -> float:
+    """The share of pictures whose class the head reads off them."""
     head.eval()
     read = torch.cat([head.read(part)[0].argmax(1) for part in images.split(AT_ONCE)])
     head.train()
-    return {"class_accuracy": float((read == labels.argmax(1)).float().mean())}
+    return float((read == labels.argmax(1)).float().mean())

@@ -120,6 +120,10 @@ class ImageGan:
         return self._synthesised(ws, step, j, part, self._quick["synthesis"])
 
     def seen(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
+        """What D is shown in a step."""
+        return self.augmented(x, step, j, part, side)
+
+    def augmented(self, x: Tensor, step: int, j: int, part: int, side: int) -> Tensor:
         """Augmented images; each side of D and G has draws of its own."""
         key = "augment", step, j, part, side
         if self.pipe is not None:
@@ -265,6 +269,17 @@ class ImageGan:
         out: Tensor = net.synthesis(ws, noise_mode="const" if self.config.noise else "none")
         net.train(was)
         return out.float()
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether pictures have a code that they can come back from."""
+        return self.family.energy
+
+    @torch.no_grad()
+    def reconstructed(self, x: Tensor) -> Tensor:
+        """Pictures [N, C, H, W] as they come back from their code, where there is one."""
+        made: Tensor = self.D.reconstructed(x)
+        return made.float()
 
     @torch.no_grad()
     def score(self, x: Tensor, c: Tensor | None) -> Tensor:

@@ -12,10 +12,12 @@ from torch import Tensor
 from ganlab import files, weights
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageSet, open_images
+from ganlab.networks.table import TRAINABLE
 from ganlab.render.pictures import png
 from ganlab.render.sheet import sheet
 from ganlab.run_images import ImageRun
 from ganlab.training import checkpoint
+from ganlab.training.example_gan import ExampleGan
 from ganlab.training.figures import figures
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.image_gan import ImageGan
@@ -104,7 +106,8 @@ class ImageTraining:
         self.draws = ImageDraws(self.images, run.seed, torch.device(device))
         if measure and len(self.images.train) < FEWEST:
             raise InvalidInput("measure", f"needs {FEWEST} images or more; the data has {len(self.images.train)}")
-        self.gan = ImageGan(run, self.draws, processes, compiled)
+        kind = ImageGan if TRAINABLE[run.gan.family].whole else ExampleGan
+        self.gan: ImageGan = kind(run, self.draws, processes, compiled)
         self._event_steps = {event.step for event in run.events}
         self._meter: QualityMeter | None = None
         self._taken_over = False
@@ -167,6 +170,16 @@ class ImageTraining:
         """Pictures of G's average for latents that stay the same, [count, C, H, W] about in [-1, 1], on the CPU."""
         return self._pictures(count, "grid", self._each_class(count))
 
+    def reconstructions(self, count: int = GRID // 2) -> Tensor | None:
+        """Pictures that are held out (or data, where none are), each followed by its reconstruction; None: no encoder.
+
+        [2 count, C, H, W], about in [-1, 1], on the CPU.
+        """
+        if not self.gan.reconstructs:
+            return None
+        images, _ = self.draws.held_out(count) or self.draws.real(0, count)
+        return torch.stack([images, self.gan.reconstructed(images)], 1).flatten(0, 1).cpu()
+
     def _pictures(self, count: int, key: str, labels: Tensor | None, average: bool = True) -> Tensor:
         """Pictures for the latents of a key, some at a time."""
         latents, made = self.draws.latents(count, self.gan.config.z_dim, key), []
@@ -183,7 +196,7 @@ class ImageTraining:
     def augmented(self, count: int) -> Tensor:
         """Data as D sees it in the next step, [count, C, H, W], on the CPU."""
         real, _ = self.draws.real(0, count)
-        return self.gan.seen(real, self.at, 0, 0, 0).float().cpu()
+        return self.gan.augmented(real, self.at, 0, 0, 0).float().cpu()
 
     def state(self) -> State:
         """All that the next steps depend on, but for the run; raises `Diverged` if it is not finite."""
@@ -205,6 +218,9 @@ class ImageTraining:
         if self.gan.processes.rank == 0:
             state = self.state()
             files.write_atomic(folder / PICTURES / f"step-{self.at:09d}.png", png(sheet(self.grid())))
+            rebuilt = self.reconstructions()
+            if rebuilt is not None:
+                files.write_atomic(folder / PICTURES / f"reconstructed-{self.at:09d}.png", png(sheet(rebuilt)))
             self.save_generator(folder / f"generator-{self.at:09d}.safetensors")
             for old in sorted(folder.glob("generator-*.safetensors"))[: -checkpoint.KEPT]:
                 old.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from torch.overrides import TorchFunctionMode
 from ganlab.config import JSON_LIMIT, Config, InvalidInput
 from ganlab.networks import (
     began,
+    bigan,
+    bigbigan,
     biggan,
     biggan_deep,
     dcgan,
@@ -215,6 +217,8 @@ def family_of(module: nn.Module) -> str:
 
 FAMILIES: dict[str, Family] = {
     "began": Family("BEGAN", "G", began.Generator, PlainArguments),
+    "bigan": Family("BiGAN", "G", bigan.Generator, PlainArguments),
+    "bigbigan": Family("BigBiGAN", "G", bigbigan.Generator, PlainArguments),
     "biggan": Family("BigGAN", "G", biggan.Generator, BigGanArguments),
     "biggan-deep": Family("BigGAN-deep", "G", biggan_deep.Generator, BigGanDeepArguments),
     "dcgan": Family("DCGAN", "G", dcgan.Generator, PlainArguments),
