@@ -122,7 +122,7 @@ class ImageGanConfig(Config):
     d_steps: int = knob(1, "D-steps for each G-step", lo=1, hi=20, group="Optimizer", live=True)
     update: str = knob("both", "Which network learns", choices=("both", "d", "g"), group="Optimizer", live=True)
     grow_kimg: float = knob(
-        0.0, "Thousand images for a resolution to fade in, and as many to settle (ProGAN; 0: whole at once)", lo=0,
+        0.0, "Thousand images for a resolution or stage to come in, and as many to settle (0: whole at once)", lo=0,
         hi=1e5, group="Optimizer",
     )  # fmt: skip
     ema_kimg: float = knob(

@@ -144,6 +144,11 @@ class FacesClassifier(nn.Module):
                 out.append(x)
         return out
 
+    def above(self, middle: Float[Tensor, "n channels 8 8"]) -> Float[Tensor, "n d"]:
+        """The features [N, dim] of a picture of which `middle` is the map at 8 px; with gradients."""
+        x = F.relu(self.squeeze(self.body[len(KEPT) - 1](middle)))
+        return F.relu(self.penultimate(x.flatten(1)))
+
     def _penultimate(self, x: Tensor) -> Tensor:
         x = F.relu(self.squeeze(self.body(x)))  # [N, 2 w, 4, 4]
         return F.relu(self.penultimate(x.flatten(1)))

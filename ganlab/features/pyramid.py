@@ -9,6 +9,17 @@ LEVELS = 4
 SMALLEST = 4  # pixels of a side below which no level is split further
 
 
+def halved(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n c h w"]]:
+    """Images at half the size, and those enlarged again: what is missing in them is one octave of detail."""
+    small = F.avg_pool2d(images, 2)
+    return small, enlarged(small)
+
+
+def enlarged(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+    """Images at twice the size, interpolated."""
+    return F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
+
+
 def pyramid_features(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
     """Images in [-1, 1] as vectors whose Euclidean distance is the root mean square difference over levels.
 
@@ -19,8 +30,8 @@ def pyramid_features(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
     for _ in range(LEVELS - 1):
         if images.shape[-1] // 2 < SMALLEST:
             break
-        small = F.avg_pool2d(images, 2)
-        parts.append(images - F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False))
+        small, low = halved(images)
+        parts.append(images - low)
         images = small
     parts.append(images)
     scaled = [part.flatten(1) / part[0].numel() ** 0.5 for part in parts]

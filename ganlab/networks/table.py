@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ganlab.features.faces import load_classifier
 from ganlab.networks import (
     began,
     bigan,
@@ -13,10 +14,13 @@ from ganlab.networks import (
     biggan,
     biggan_deep,
     dcgan,
+    lapgan,
     mlp_images,
     progan,
     projected,
     r3gan,
+    stacked,
+    stackgan,
     stylegan1,
     stylegan2,
     stylegan3,
@@ -90,6 +94,21 @@ def _began_d(s: Shape) -> Arguments:
 
 def _pair_d(s: Shape) -> Arguments:
     return {**_plain_d(s), "z_dim": s.z_dim}
+
+
+def _encoded() -> Arguments:
+    """What the levels of a Stacked GAN are to invert."""
+    E = load_classifier()
+    (_, _), (middle, _), _ = E.map_shapes
+    return {"top": E.layout.dim, "middle": middle}
+
+
+def _stacked_g(s: Shape) -> Arguments:
+    return {**_plain_g(s), **_encoded()}
+
+
+def _stacked_d(s: Shape) -> Arguments:
+    return {**_pair_d(s), **_encoded()}
 
 
 def _mapping(s: Shape) -> Arguments:
@@ -166,6 +185,16 @@ TRAINABLE: dict[str, Trainable] = {
     "dcgan-hidden": Trainable(
         "DCGAN, label at 4 x 4", "Reed et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _hidden_d
     ),
+    "lapgan": Trainable(
+        "LAPGAN",
+        "Denton et al. 2015",
+        lapgan.Generator,
+        lapgan.Discriminator,
+        _plain_g,
+        _plain_d,
+        whole=False,
+        classifies=False,
+    ),
     "mlp": Trainable(
         "MLP", "Goodfellow et al. 2014", mlp_images.Generator, mlp_images.Discriminator, _plain_g, _plain_d
     ),
@@ -185,6 +214,27 @@ TRAINABLE: dict[str, Trainable] = {
     ),
     "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
     "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),
+    "stacked": Trainable(
+        "Stacked GAN",
+        "Huang et al. 2017",
+        stacked.Generator,
+        stacked.Discriminator,
+        _stacked_g,
+        _stacked_d,
+        colours=True,
+        whole=False,
+        classifies=False,
+    ),
+    "stackgan": Trainable(
+        "StackGAN",
+        "Zhang et al. 2017",
+        stackgan.Generator,
+        stackgan.Discriminator,
+        _plain_g,
+        _plain_d,
+        whole=False,
+        classifies=False,
+    ),
     "stylegan1": Trainable(
         "StyleGAN",
         "Karras et al. 2019",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.networks import biggan, biggan_deep, lucidrains, progan, stylegan1, stylegan3, vitgan
+from ganlab.networks.several import Levels
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
@@ -184,7 +185,22 @@ class BigGanEngine(Steps[Maker]):
         self._add(step, _Rgb(synthesis.torgb, k))
 
 
-Rowed = biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork | vitgan.SynthesisNetwork  # stages that read rows of ws
+class LevelsEngine(Steps[Maker]):
+    """LAPGAN, StackGAN, Stacked GAN. They can be entered at every level, which reads a row of ws. No noise."""
+
+    no_styles = "this model has no style space: its levels take no styles, each reads its part of w as it is"
+
+    def __init__(self, synthesis: Levels, precision: str = "fp32", device: torch.device | str = "cpu") -> None:
+        super().__init__(synthesis.num_ws, device)
+        for k, (side, channels) in enumerate(zip(synthesis.sides, synthesis.channels)):
+            self._add(Step(f"{side}x{side} level", "conv", side, k, None, channels), _RowStage(synthesis, k))
+        step = Step(f"{side}x{side} torgb", "rgb", side, None, None, synthesis.img_channels)
+        self._add(step, _Rgb(synthesis.torgb, k))
+
+
+Rowed = (
+    Levels | biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork | vitgan.SynthesisNetwork
+)  # stages that read rows of ws
 
 
 class _RowStage:

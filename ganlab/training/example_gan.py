@@ -52,6 +52,12 @@ class ExampleGan(ImageGan):
             total = total + LOSSES[self.config.loss].g(logits, -logits)
         return total
 
+    def _labels(self, step: int, j: int | str, part: int, count: int | None = None) -> Tensor | None:
+        """Those of the data, where fakes go on from them."""
+        if self.G.continues and isinstance(j, int) and self.draws.classes:
+            return self._batch(step, j, part)[1]
+        return super()._labels(step, j, part, count)
+
     @property
     def reconstructs(self) -> bool:
         """Whether an encoder learns with G."""

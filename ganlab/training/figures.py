@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FIGURES = {  # name -> what charts call it
     "class_accuracy": "classes that D reads off held-out images, share",
     "reconstruction": "mean error of reconstructed held-out images",
+    "kl": "divergence of StackGAN's conditions",
+    "conditional": "conditional loss of Stacked GAN",
+    "entropy": "entropy loss of Stacked GAN",
     "m_global": "M of BEGAN, lower is better",
     "balance": "k of BEGAN",
 }

@@ -89,7 +89,8 @@ class ImageGan:
             return
         phase = self.run.images_at(step) / (1000 * self.config.grow_kimg)  # settle, fade, settle, fade, ...
         level = (phase - 1) // 2 + min((phase - 1) % 2, 1.0) if phase > 1 else 0.0
-        for net in (self.G, next(module for module in self.D.modules() if hasattr(module, "grow"))):
+        growing = [module for module in self.D.modules() if hasattr(module, "grow")]
+        for net in (self.G, *growing[:1]):
             net.grow(level)
 
     @property

@@ -182,6 +182,14 @@ class BigGanDeepArguments(PlainArguments):
 
 
 @dataclass(frozen=True)
+class StackedArguments(PlainArguments):
+    """Of Stacked GAN's generator."""
+
+    top: int = knob(192, "numbers of the encoder's vector", lo=1, hi=WIDEST)
+    middle: int = knob(96, "channels of the encoder's features at 8 px", lo=1, hi=WIDEST)
+
+
+@dataclass(frozen=True)
 class VitGanArguments(PlainArguments):
     """Of ViTGAN's generator."""
 
