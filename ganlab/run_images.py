@@ -18,7 +18,7 @@ MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
 PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
     "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
-    "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0,
+    "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
 }  # fmt: skip
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
 
@@ -66,6 +66,10 @@ class ImageGanConfig(Config):
     feature_matching: float = knob(
         0.0, "Weight of G's mean features being those of data (Salimans et al. 2016)", lo=0, hi=100, group="Loss",
         live=True,
+    )  # fmt: skip
+    guidance: float = knob(
+        0.0, "Weight of the class that a classifier sees in G's faces, where it knows it (Sauer et al. 2022)", lo=0,
+        hi=100, group="Classes", live=True,
     )  # fmt: skip
     cr_real: float = knob(
         0.0, "Weight of D's consistency on moved data (Zhang et al. 2020)", lo=0, hi=1000, group="Loss", live=True

@@ -192,13 +192,16 @@ class SynthesisNetwork(nn.Module):
             (first_cutoff, first_stopband, last_stopband_rel),
             margin_size,
         )
-        self.input = SynthesisInput(w_dim, plan[0].channels, plan[0].size, plan[0].rate, plan[0].cutoff)
-        self.layer_names = []
-        for i, after in enumerate(plan):
-            critical = i >= num_layers - num_critical
-            layer = SynthesisLayer(w_dim, plan[max(i - 1, 0)], after, i == num_layers, critical, **layer_kwargs)
-            self.layer_names.append(f"L{i}_{after.size}_{after.channels}")
-            setattr(self, self.layer_names[-1], layer)
+        self._build(plan, [f"L{i}_{row.size}_{row.channels}" for i, row in enumerate(plan)], num_critical, layer_kwargs)
+
+    def _build(self, plan: list[Band], names: list[str], num_critical: int, layer_kwargs: Mapping[str, Any]) -> None:
+        """The input and a layer for each row of a plan."""
+        first, last = plan[0], len(plan) - 1
+        self.input = SynthesisInput(self.w_dim, first.channels, first.size, first.rate, first.cutoff)
+        self.layer_names = names
+        for i, (name, after) in enumerate(zip(names, plan)):
+            before, critical = plan[max(i - 1, 0)], i >= last - num_critical
+            setattr(self, name, SynthesisLayer(self.w_dim, before, after, i == last, critical, **layer_kwargs))
 
     def layers(self) -> list[SynthesisLayer]:
         """All layers in order, the one to colours last."""
@@ -254,15 +257,28 @@ def schedule(
 
     `band`: the first cutoff and stopband, and the last stopband relative to the last cutoff.
     """
+    parts = [min(i / (num_layers - num_critical), 1) for i in range(num_layers + 1)]
+    return bands(resolution, img_channels, channel_base, channel_max, parts, band, margin)
+
+
+def bands(
+    resolution: int,
+    img_channels: int,
+    channel_base: int,
+    channel_max: int,
+    parts: Sequence[float],
+    band: Sequence[float],
+    margin: int,
+) -> list[Band]:
+    """The rows of a schedule that are so far, as parts of 1, on the way to the last layers; the last one is colours."""
     first_cutoff, first_stopband, last_relative = band
-    rows = []
-    for i in range(num_layers + 1):
-        part = min(i / (num_layers - num_critical), 1)
+    rows, last = [], len(parts) - 1
+    for i, part in enumerate(parts):
         cutoff = first_cutoff * (resolution / 2 / first_cutoff) ** part
         stopband = first_stopband * (resolution / 2 * last_relative / first_stopband) ** part
         rate = 2 ** math.ceil(math.log2(min(2 * stopband, resolution)))
-        size = resolution if i >= num_layers - 1 else rate + 2 * margin
-        channels = img_channels if i == num_layers else round(min(channel_base / 2 / cutoff, channel_max))
+        size = resolution if i >= last - 1 else rate + 2 * margin
+        channels = img_channels if i == last else round(min(channel_base / 2 / cutoff, channel_max))
         rows.append(Band(size, rate, cutoff, max(stopband, rate / 2) - cutoff, channels))
     return rows
 

@@ -24,6 +24,7 @@ from ganlab.networks import (
     stylegan1,
     stylegan2,
     stylegan3,
+    stylegan_xl,
     transgan,
     vitgan,
 )
@@ -137,6 +138,15 @@ def _stylegan3_g(s: Shape) -> Arguments:
 def _stylegan3_r(s: Shape) -> Arguments:
     twice = {"channel_base": 2 * s.channel_base, "channel_max": 2 * s.channel_max}
     return {**_stylegan3_g(s), **twice, "conv_kernel": 1, "use_radial_filters": True}
+
+
+def _xl_g(s: Shape) -> Arguments:
+    options = {"w_dim": s.w_dim, "mapping_layers": s.mapping_layers, "embedded": load_classifier().layout.dim}
+    return {**_plain_g(s), **options}
+
+
+def _xl_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "embedded": load_classifier().layout.dim}
 
 
 def _vitgan_g(s: Shape) -> Arguments:
@@ -271,6 +281,17 @@ TRAINABLE: dict[str, Trainable] = {
         _stylegan3_r,
         _stylegan2_d,
         styles=True,
+    ),
+    "stylegan-xl": Trainable(
+        "StyleGAN-XL",
+        "Sauer et al. 2022",
+        stylegan_xl.Generator,
+        stylegan_xl.Discriminator,
+        _xl_g,
+        _xl_d,
+        styles=True,
+        colours=True,
+        classifies=False,
     ),
     "transgan": Trainable(
         "TransGAN", "Jiang et al. 2021", transgan.Generator, transgan.Discriminator, _plain_g, _plain_d

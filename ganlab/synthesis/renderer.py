@@ -29,6 +29,7 @@ from ganlab.networks import (
     stylegan1,
     stylegan2,
     stylegan3,
+    stylegan_xl,
     transgan,
     vitgan,
 )
@@ -60,6 +61,7 @@ ENGINES: dict[type[nn.Module], Callable[[Any, str, torch.device | str], Steps[An
     stylegan2.Generator: Engine,
     stylegan1.Generator: StyleGan1Engine,
     stylegan3.Generator: StyleGan3Engine,
+    stylegan_xl.Generator: StyleGan3Engine,
     biggan.Generator: BigGanEngine,
     biggan_deep.Generator: BigGanEngine,
     began.Generator: LaterEngine,

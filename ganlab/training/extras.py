@@ -15,6 +15,7 @@ from ganlab.augment.diffaugment import diff_augment
 from ganlab.networks.auxiliary import AuxiliaryD, SemiSupervisedD, last_features
 from ganlab.networks.vision_aided import VisionAided
 from ganlab.regularizers import orthogonality, path_lengths
+from ganlab.training import classes
 from ganlab.training.step import FAKE, GENERATED, REAL
 from ganlab.training.tricks import LOGAN_BETA
 
@@ -60,6 +61,8 @@ def for_g(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor
     if c.classifier_g and head is not None and head.classes:
         total = total + c.classifier_g * _class_loss(gan, head, fake, step, j, part, GENERATED)
     total = total + _information(gan, head, fake, step, j, part)
+    if c.guidance and classes.readable(gan.draws.images):
+        total = total + c.guidance * _guidance(gan, fake, step, j, part)
     if c.path_length and step % c.path_interval == 0:
         total = total + _path_length(gan, step, part)
     return total
@@ -128,6 +131,15 @@ def _feature_matching(gan: "ImageGan", real: Tensor, fake: Tensor) -> Tensor:
     with torch.no_grad():
         wanted = last_features(net, real).mean(0)
     return (last_features(net, fake).mean(0) - wanted).square().sum()
+
+
+def _guidance(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor:
+    """-log P(class | G(z, c)) of a frozen classifier (Sauer et al. 2022, sec. 3.3)."""
+    labels = gan.labels_of(step, j, part, GENERATED)
+    assert labels is not None  # the classifier knows them
+    value = F.cross_entropy(gan.reader(fake, gan.draws.images.config.labels), labels)
+    gan.observe("guidance", value.detach()[None])
+    return value
 
 
 def _information(

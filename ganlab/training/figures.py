@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FIGURES = {  # name -> what charts call it
     "class_accuracy": "classes that D reads off held-out images, share",
     "reconstruction": "mean error of reconstructed held-out images",
+    "guidance": "class that a classifier sees in fakes, cross-entropy",
     "kl": "divergence of StackGAN's conditions",
     "conditional": "conditional loss of Stacked GAN",
     "entropy": "entropy loss of Stacked GAN",

@@ -17,6 +17,7 @@ from ganlab.networks.vision_aided import BACKBONES, VisionAided
 from ganlab.nn.precision import has_bf16
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras, image_state
+from ganlab.training.classes import Reader, know_classes
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.image_state import State
@@ -53,6 +54,11 @@ class ImageGan:
             self.D: Any = self._discriminator(classes)
             if self.config.second != "none":
                 self.D = VisionAided(self.D, BACKBONES[self.config.second](), shape.classes)
+        if classes:
+            know_classes(draws.images, (self.G, self.D))
+        if run.start and hasattr(self.G, "freeze_stem"):  # the stage before has learned it
+            self.G.freeze_stem()  # type: ignore[operator]
+        self.reader = Reader()
         for net in (self.G, self.D):
             net.to(draws.device).to(memory_format=torch.channels_last)
         self._quick: dict[str, Any] = {"mapping": self.G.mapping, "synthesis": self.G.synthesis, "D": self.D}

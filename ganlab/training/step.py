@@ -141,7 +141,7 @@ def g_step(gan: Player, step: int) -> None:
         real = gan.real(step, last, part)
         loss = _g_loss(gan, real, fake, step, last, part)
         total = loss + gan.extra_g(real, fake, step, last, part)
-        total.backward(inputs=list(gan.G.parameters()))
+        total.backward(inputs=[p for p in gan.G.parameters() if p.requires_grad])
         losses.append(loss.detach())
     gan.gather(gan.G)
     gan.measured |= {"g_loss": gan.mean(torch.stack(losses).mean()), "g_grad": grad_norm(gan.G)}

@@ -190,6 +190,18 @@ class StackedArguments(PlainArguments):
 
 
 @dataclass(frozen=True)
+class StyleGanXlArguments(PlainArguments):
+    """Of StyleGAN-XL's generator."""
+
+    img_resolution: int = knob(64, "width of images", lo=16, hi=LARGEST)
+    w_dim: int = knob(128, "numbers of w", lo=1, hi=WIDEST)
+    mapping_layers: int = knob(2, "layers of the mapping network", lo=1, hi=64)
+    embedded: int = knob(192, "numbers of a class's embedding", lo=1, hi=WIDEST)
+    stem_layers: int = knob(7, "layers of the first stage, at 16 px", lo=4, hi=64)
+    head_layers: int = knob(5, "layers of each further one", lo=4, hi=64)
+
+
+@dataclass(frozen=True)
 class VitGanArguments(PlainArguments):
     """Of ViTGAN's generator."""
 

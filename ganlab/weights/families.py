@@ -27,6 +27,7 @@ from ganlab.networks import (
     stylegan1,
     stylegan2,
     stylegan3,
+    stylegan_xl,
     transgan,
     vitgan,
 )
@@ -43,6 +44,7 @@ from ganlab.weights.arguments import (
     StackedArguments,
     StyleGan1Arguments,
     StyleGan3Arguments,
+    StyleGanXlArguments,
     VitGanArguments,
     checked,
 )
@@ -236,6 +238,7 @@ FAMILIES: dict[str, Family] = {
     "stylegan1": Family("StyleGAN", "G", stylegan1.Generator, StyleGan1Arguments),
     "stylegan2": Family("StyleGAN2", "G", stylegan2.Generator, GeneratorArguments),
     "stylegan3": Family("StyleGAN3", "G", stylegan3.Generator, StyleGan3Arguments),
+    "stylegan-xl": Family("StyleGAN-XL", "G", stylegan_xl.Generator, StyleGanXlArguments),
     "transgan": Family("TransGAN", "G", transgan.Generator, PlainArguments),
     "vitgan": Family("ViTGAN", "G", vitgan.Generator, VitGanArguments),
     "stylegan2-d": Family("StyleGAN2 discriminator", "D", stylegan2.Discriminator, DiscriminatorArguments),
