@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ganlab.config import InvalidInput
 from ganlab.networks import bigan, bigbigan
 from ganlab.networks.several import joined, taken_apart
 from ganlab.presets.images import image_preset
+from ganlab.serving.image_trainer import Pace, Work
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.step import FAKE, REAL
 
@@ -97,6 +99,16 @@ def test_the_encoder_is_saved_with_its_generator(preset: str, tmp_path: Path) ->
     G: Any = weights.load(tmp_path / "generator-000000001.safetensors")
     assert isinstance(G, bigan.Generator | bigbigan.Generator)
     torch.testing.assert_close(G.synthesis(G.mapping(G.encoder(sheet[::2]))), sheet[1::2], rtol=1e-3, atol=1e-4)
+
+
+def test_the_lab_is_shown_reconstructions() -> None:
+    sent: list[tuple[str, int]] = []
+    for preset in ("bigan", "dcgan"):
+        work = Work.__new__(Work)
+        work.training, work.seen = training_of(preset), Pace(4.0, 0.05)
+        work.say = SimpleNamespace(picture=lambda letter, x, name, **_: sent.append((name, len(x))))  # type: ignore[assignment]
+        work._augmented()
+    assert sent == [("seen", 36), ("rebuilt", 36), ("seen", 36)], "18 pairs, where there is an encoder"
 
 
 @pytest.mark.parametrize(
