@@ -19,10 +19,7 @@ MOST_WEIGHTS = 200_000_000  # of a network, about
 PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
     "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
     "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
-<<<<<<< HEAD
     "one_stage": False,
-=======
->>>>>>> zoo-rows
 }  # fmt: skip
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
 
@@ -151,11 +148,8 @@ class ImageGanConfig(Config):
             raise InvalidInput("part", f"{self.part} does not divide batch ({self.batch})")
         if (self.label_smoothing or self.label_flip) and LOSSES[self.loss].real_term is None:
             raise InvalidInput("label_smoothing", f"needs a loss with labels; {self.loss} has none")
-<<<<<<< HEAD
         if self.one_stage and (obstacle := self._two_stages()):
             raise InvalidInput("one_stage", f"{obstacle}; leave it off, or change that")
-=======
->>>>>>> zoo-rows
         self._check_d()
         if self.info > self.z_dim:
             raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
@@ -168,7 +162,6 @@ class ImageGanConfig(Config):
         if not TRAINABLE[self.family].styles and (self.path_length or self.style_mixing):
             raise InvalidInput("style_mixing", f"and path_length need a family with styles; {self.family} has none")
 
-<<<<<<< HEAD
     def _two_stages(self) -> str:
         """What keeps G from learning from D's own pass; empty: nothing."""
         if self.loss not in SLOPED:
@@ -181,8 +174,6 @@ class ImageGanConfig(Config):
             return "needs a single D with one logit a picture"
         return ""
 
-=======
->>>>>>> zoo-rows
     def _check_d(self) -> None:
         """What D is asked for, against the family's."""
         if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.single_label):

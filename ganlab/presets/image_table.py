@@ -150,11 +150,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         loss="began",
         penalties=(),
         z_dim=64,
-<<<<<<< HEAD
-        channel_max=64,
-=======
         channel_max=32,
->>>>>>> zoo-rows
         lr_g=1e-4,
         lr_d=1e-4,
         beta1=0.5,

@@ -21,10 +21,7 @@ from ganlab.training.classes import Reader, know_classes
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
 from ganlab.training.image_state import State
-<<<<<<< HEAD
 from ganlab.training.one_stage import Handed
-=======
->>>>>>> zoo-rows
 from ganlab.training.processes import Alone
 from ganlab.training.step import REAL
 

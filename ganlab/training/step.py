@@ -146,21 +146,13 @@ def g_step(gan: Player, step: int) -> None:
         fake = gan.generate(step, last, part) if kept is None else kept
         gan.fake = fake if len(parts) == 1 else None
         real = gan.real(step, last, part)
-<<<<<<< HEAD
         losses.append(_g_part(gan, real, fake, step, last, part))
-=======
-        loss = _g_loss(gan, real, fake, step, last, part)
-        total = loss + gan.extra_g(real, fake, step, last, part)
-        total.backward(inputs=[p for p in gan.G.parameters() if p.requires_grad])
-        losses.append(loss.detach())
->>>>>>> zoo-rows
     gan.gather(gan.G)
     gan.measured |= {"g_loss": gan.mean(torch.stack(losses).mean()), "g_grad": grad_norm(gan.G)}
     gan.opt_g.step()
     gan.finish(fake.detach(), step)
 
 
-<<<<<<< HEAD
 def _g_part(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:
     """Adds the gradients of one part of a batch to G's; returns G's loss."""
     weights = [p for p in gan.G.parameters() if p.requires_grad]
@@ -175,8 +167,6 @@ def _g_part(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: in
     return gan.handed.loss
 
 
-=======
->>>>>>> zoo-rows
 def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> tuple[Tensor, Tensor]:
     """Adds the gradients of one part of a batch to D's; returns D's loss as charts show it, and its mean logits [2]."""
     real = gan.real(step, j, part)
