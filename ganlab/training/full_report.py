@@ -11,10 +11,12 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.metrics.bootstrap import intervals
+from ganlab.features.extractors import Features
+from ganlab.metrics.bootstrap import Interval, intervals
 from ganlab.metrics.equivariance import eq_r, eq_t
 from ganlab.metrics.faces_report import pictures_of
 from ganlab.metrics.frechet import few, frechet_distance
+from ganlab.metrics.inception import inception_score
 from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
 from ganlab.metrics.nearest import copying
@@ -27,6 +29,7 @@ DRAWS = 8  # halves that an interval is taken from
 PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the rounding of float32 features
 AT_ONCE = 32  # pictures drawn together
 PAIRS = 500  # of MS-SSIM
+SPLITS = 10  # parts of an Inception score (Salimans et al. 2016)
 MOVES = 8  # of equivariance
 MOVED = 8  # pictures that are moved together
 Tick = Callable[[str, int, int], None]  # (what, done, of)
@@ -38,6 +41,7 @@ class Figure(NamedTuple):
     name: str
     value: float
     text: str
+    interval: Interval | None = None
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -45,21 +49,41 @@ def silent(what: str, done: int, of: int) -> None:
 
 
 def full_report(
-    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent
+    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent, latents: bool = True
 ) -> tuple[list[Figure], str | None]:
-    """Figures of `count` pictures beside the meter's, and a warning where they are too few."""
-    if min(count, len(meter.real.pictures)) < FEWEST:
-        raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
+    """Figures of `count` pictures beside the meter's, and a warning where they are too few.
+
+    `latents`: also path lengths and equivariance, for which many more pictures are made.
+    """
+    _check_count(meter, count)
     pictures, classes = _made(G, meter, count, psi, seed, tick)
     rng = torch.Generator().manual_seed(seed)
-    near, small = meter.features(pictures), meter.small_features(pictures)
+    near, small = meter.features(pictures)
     figures = [*_distances(meter, near, small, rng, tick), *_diversity(meter, pictures, seed)]
+    if meter.extractor.logits is not None:
+        figures += _score(meter.extractor.logits, pictures, rng)
     if meter.held is not None:
         copied = copying(near, meter.real.near, meter.held)
         figures.append(Figure("copying", copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"))
     if int(getattr(G, "c_dim", 0)):
         figures += _of_classes(meter, pictures, small, classes, rng)
-    return [*figures, *_of_latents(G, meter, seed, tick)], few(min(count, len(meter.real.small)), small.shape[1])
+    if latents:
+        figures += _of_latents(G, meter, seed, tick)
+    return figures, few(min(count, len(meter.real.small)), small.shape[1])
+
+
+def distances_at(
+    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent
+) -> list[Figure]:
+    """Only distances, precision, recall and their like at one truncation: a point of the truncation curve."""
+    _check_count(meter, count)
+    pictures, _ = _made(G, meter, count, psi, seed, tick)
+    return _distances(meter, *meter.features(pictures), torch.Generator().manual_seed(seed), tick)
+
+
+def _check_count(meter: QualityMeter, count: int) -> None:
+    if min(count, len(meter.real.pictures)) < FEWEST:
+        raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
 
 
 def _made(
@@ -88,8 +112,9 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     tick("distances", 1, 2)
     found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
     tick("distances", 2, 2)
-    names = (f"FD-{meter.name}", f"KD-{meter.name}", "precision", "recall", "F1", "density", "coverage")
-    return [Figure(name, row.value, str(row)) for name, row in zip(names, found, strict=True)]
+    named = meter.extractor.named
+    names = (named("FD"), named("KD"), "precision", "recall", "F1", "density", "coverage")
+    return [Figure(name, row.value, str(row), row) for name, row in zip(names, found, strict=True)]
 
 
 def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]:
@@ -100,6 +125,13 @@ def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]
         usual = weights_of(images.shape[-1])
         values.append(mean_similarity(images.float(), min(PAIRS, 2 * len(images)), rng, span=255.0, weights=usual))
     return [Figure("MS-SSIM of pairs", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
+
+
+def _score(logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
+    """The Inception score over ten parts, where the parts are not tiny."""
+    splits = SPLITS if len(pictures) >= SPLITS * SPLITS else 1
+    score = inception_score(logits(pictures), splits, rng)
+    return [Figure("IS", score.mean, f"{score.mean:.3f} ± {score.deviation:.2g} ({splits} parts)")]
 
 
 def _of_classes(
@@ -116,7 +148,10 @@ def _of_classes(
         frechet_distance(meter.real.small[meter.real.targets == k], small[classes == k]) for k in range(len(sizes))
     ]
     mean = sum(within) / len(within)
-    return [*rows, Figure(f"intra-class FD-{meter.name}", mean, f"{mean:.4g} ({fewest} or more of each class)")]
+    return [
+        *rows,
+        Figure(f"intra-class {meter.extractor.named('FD')}", mean, f"{mean:.4g} ({fewest} or more of each class)"),
+    ]
 
 
 @torch.inference_mode()
