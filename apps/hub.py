@@ -6,7 +6,18 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, text_lab, toy_lab, train_lab, truncation_lab
+from apps import (
+    dirac_lab,
+    latent_lab,
+    metrics_lab,
+    mixing_lab,
+    noise_lab,
+    studio,
+    text_lab,
+    toy_lab,
+    train_lab,
+    truncation_lab,
+)
 from apps.serve import launch
 
 
@@ -155,6 +166,16 @@ def _growth() -> str:
     return "".join(out)
 
 
+def _tradeoff() -> str:
+    """Precision falls as recall rises, each with its bars."""
+    points = [(40, 18), (80, 24), (120, 38), (158, 66)]
+    line = " ".join(f"{x},{y}" for x, y in points)
+    bars = "".join(f'<path d="M{x - 9} {y}h18M{x} {y - 9}v18" stroke="#8a92a3" stroke-width="2"/>' for x, y in points)
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="5.5" fill="#0072b2"/>' for x, y in points)
+    axes = '<path d="M20 8v72h164" fill="none" stroke="#6b7280" stroke-width="2"/>'
+    return f'{axes}<polyline points="{line}" fill="none" stroke="#0072b2" stroke-width="2.5"/>{bars}{dots}'
+
+
 IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE, text_lab.PAGE)
 ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain, "text": _sliders}
 
@@ -191,6 +212,14 @@ LABS = (
         train_lab.contents,
     ),
     *(_image_lab(page) for page in IMAGE_LABS),
+    Lab(
+        metrics_lab.TITLE,
+        "metrics",
+        "How good is a generator? Distances, precision and recall with their uncertainty, the truncation curve, and "
+        "what a distance notices when pictures are made worse.",
+        _tradeoff(),
+        metrics_lab.contents,
+    ),
 )
 
 

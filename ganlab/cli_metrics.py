@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,6 @@ import tyro
 
 from ganlab import zoo
 from ganlab.config import InvalidInput
-from ganlab.presets.images import image_data
 
 TELL = 0.2  # seconds between updates of the progress line
 
@@ -40,6 +39,7 @@ class Metrics:
         from ganlab import weights  # slow to import, and other commands have no use for them
         from ganlab.data.images import open_images
         from ganlab.nn.devices import best_device
+        from ganlab.training.beside import data_beside
         from ganlab.training.full_report import full_report
         from ganlab.training.quality import QualityMeter
 
@@ -49,8 +49,7 @@ class Metrics:
         G: Any = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
         tick = _Line()
         tick("data", 0, 1)
-        data = image_data(self.data, int(G.img_resolution), self.labels or _labels(G, self.data))
-        meter = QualityMeter(open_images(replace(data, grey=int(G.img_channels) == 1)), self.real)
+        meter = QualityMeter(open_images(data_beside(G, self.data, self.labels)), self.real)
         reports = [full_report(G, meter, psi, self.count, self.seed, tick) for psi in self.psi]
         tick.clear()
         real = len(meter.real.pictures)
@@ -89,16 +88,3 @@ class _Line:
         """Leaves nothing of it."""
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def _labels(G: Any, data: str) -> str:
-    """Labels of the data that a model's classes are: an attribute of faces, the classes of another set, or none."""
-    from ganlab.metrics.faces_report import attribute_of
-
-    if not int(getattr(G, "c_dim", 0)):
-        return ""
-    if data != "faces":
-        return "class"
-    names = G.about.get("classes")
-    head = attribute_of([str(name) for name in names]) if isinstance(names, list) else None
-    return head.name if head else ""
