@@ -55,7 +55,7 @@ FOLLOWING = Following()
 
 
 def report(
-    model: Any, data: Any, count: Any, seed: Any, psi: Any, latents: bool, request: gr.Request
+    model: Any, data: Any, count: Any, seed: Any, features: Any, psi: Any, latents: bool, request: gr.Request
 ) -> Iterator[Updates]:
     """(status, table) while a model is measured."""
 
@@ -63,13 +63,21 @@ def report(
         return said(found.warning or "", "warning"), table(found)
 
     def work(tick: Any) -> Report:
-        return measuring().report(Asked(model, data, count, seed), psi, latents, tick)
+        return measuring().report(Asked(model, data, count, seed, features), psi, latents, tick)
 
-    yield from followed(FOLLOWING, _visitor(request), work, shown, [LEFT])
+    yield from followed(FOLLOWING, _visitor(request, "report"), work, shown, [LEFT])
 
 
 def curve(
-    model: Any, data: Any, count: Any, seed: Any, low: float, high: float, points: int, request: gr.Request
+    model: Any,
+    data: Any,
+    count: Any,
+    seed: Any,
+    features: Any,
+    low: float,
+    high: float,
+    points: int,
+    request: gr.Request,
 ) -> Iterator[Updates]:
     """(status, precision against recall, distance over psi) while the truncation curve is measured."""
     steps = max(1, int(points) - 1)
@@ -84,13 +92,15 @@ def curve(
         return status, plot, over_psi(distance, found.psis, distances)
 
     def work(tick: Any) -> Curve:
-        return measuring().curve(Asked(model, data, count, seed), psis, tick)
+        return measuring().curve(Asked(model, data, count, seed, features), psis, tick)
 
-    yield from followed(FOLLOWING, _visitor(request), work, shown, [LEFT, LEFT])
+    yield from followed(FOLLOWING, _visitor(request, "curve"), work, shown, [LEFT, LEFT])
 
 
-def disturb(name: str, level: int, data: Any) -> Updates:
-    """(status, clean pictures, disturbed pictures), at once."""
+def disturb(seen: bool, name: str, level: int, data: Any) -> Updates:
+    """(status, clean pictures, disturbed pictures), at once; nothing while the tab is not `seen`."""
+    if not seen:
+        return LEFT, LEFT, LEFT
     try:
         clean, worse = measuring().sample(name, data, level)
     except InvalidInput as error:
@@ -99,9 +109,11 @@ def disturb(name: str, level: int, data: Any) -> Updates:
 
 
 def disturbance_figure(
-    name: str, level: int, data: Any, count: Any, compare: bool, request: gr.Request
+    seen: bool, name: str, level: int, data: Any, count: Any, compare: bool, request: gr.Request
 ) -> Iterator[Updates]:
-    """(status, distance over levels) of the disturbance that is shown, or of all."""
+    """(status, distance over levels) of the disturbance that is shown, or of all; nothing while not `seen`."""
+    if not seen:
+        return
     names = [name, *(other for other in DISTURBANCES if other != name)] if compare else [name]
 
     def shown(found: Disturbed) -> Updates:
@@ -115,12 +127,13 @@ def disturbance_figure(
     def work(tick: Any) -> Disturbed:
         return measuring().disturbances(names, data, count, tick)
 
-    yield from followed(FOLLOWING, _visitor(request), work, shown, [LEFT])
+    yield from followed(FOLLOWING, _visitor(request, "disturbances"), work, shown, [LEFT])
 
 
 def cancel(request: gr.Request) -> None:
     """Ends what is measured for this visitor."""
-    FOLLOWING.cancel(_visitor(request))
+    for tab in ("report", "curve"):
+        FOLLOWING.cancel(_visitor(request, tab))
 
 
 def table(found: Report) -> str:
@@ -149,8 +162,8 @@ def _point(figures: list[Any], name: str) -> Point:
     return Point(*found.interval) if found.interval else Point(found.value, found.value, found.value)
 
 
-def _visitor(request: gr.Request) -> str:
-    return str(request.session_hash)
+def _visitor(request: gr.Request, tab: str) -> str:
+    return f"{request.session_hash} {tab}"
 
 
 def build() -> gr.Blocks:
@@ -168,22 +181,26 @@ def contents(demo: gr.Blocks) -> None:
     with gr.Row():
         model = gr.Dropdown([], label="Model", scale=2, min_width=220, elem_id="metrics-model")
         data = gr.Dropdown([], label="Data", scale=2, min_width=220, elem_id="metrics-data")
+        features = gr.Dropdown([], label="Features", scale=1, min_width=160, elem_id="metrics-features")
         count = gr.Slider(50, most, 200, step=50, label="Pictures of each side", scale=2, min_width=220)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, scale=1, min_width=90)
+    given = [model, data, count, seed, features]
+    seen = gr.State(False)  # whether the disturbances are: elsewhere they are not computed
     with gr.Tabs():
-        with gr.Tab("Report", id="report"):
-            _report_tab([model, data, count, seed])
-        with gr.Tab("Truncation curve", id="curve"):
-            _curve_tab([model, data, count, seed])
-        with gr.Tab("Disturbances", id="disturbances") as tab:
-            _disturbance_tab(tab, data, count)
+        with gr.Tab("Report", id="report") as first:
+            _report_tab(given)
+        with gr.Tab("Truncation curve", id="curve") as second:
+            _curve_tab(given)
+        with gr.Tab("Disturbances", id="disturbances") as third:
+            _disturbance_tab(third, seen, data, count)
+    for tab in (first, second):
+        tab.select(lambda: False, None, seen, **SHORT)
 
     def menus() -> Updates:
-        models, sets = measuring().models(), measuring().sets()
-        first = models[0][1] if models else None
-        return gr.update(choices=models, value=first), gr.update(choices=sets, value="faces")
+        lists = measuring().models(), measuring().sets(), measuring().features()
+        return tuple(gr.update(choices=rows, value=rows[0][1] if rows else None) for rows in lists)
 
-    demo.load(menus, None, [model, data], show_progress="hidden", api_visibility="private")
+    demo.load(menus, None, [model, data, features], show_progress="hidden", api_visibility="private")
 
 
 def _report_tab(given: list[Any]) -> None:
@@ -216,7 +233,7 @@ def _curve_tab(given: list[Any]) -> None:
     stop.click(cancel, None, None, **SHORT)
 
 
-def _disturbance_tab(tab: gr.Tab, data: gr.Dropdown, count: gr.Slider) -> None:
+def _disturbance_tab(tab: gr.Tab, seen: gr.State, data: gr.Dropdown, count: gr.Slider) -> None:
     gr.Markdown(
         "Pictures made worse step by step, and how far a Fréchet distance says they have gone (after Heusel et al. "
         "2017): a distance that is worth something grows with every level."
@@ -232,9 +249,10 @@ def _disturbance_tab(tab: gr.Tab, data: gr.Dropdown, count: gr.Slider) -> None:
             plot = gr.Plot(show_label=False, elem_id="disturbance-plot")
             compare = gr.Checkbox(False, label="All disturbances in one plot")
             status = gr.HTML(said(""), elem_id="disturbance-status")
-    pictures = {"fn": disturb, "inputs": [name, level, data], "outputs": [status, clean, worse], **SHORT}
-    figure = {"inputs": [name, level, data, count, compare], "outputs": [status, plot], **LIVE}
-    tab.select(**pictures).success(disturbance_figure, **figure)
+    pictures = {"fn": disturb, "inputs": [seen, name, level, data], "outputs": [status, clean, worse], **SHORT}
+    figure = {"inputs": [seen, name, level, data, count, compare], "outputs": [status, plot], **LIVE}
+    now = tab.select(lambda: True, None, seen, **SHORT)
+    now.success(**pictures).success(disturbance_figure, **figure)
     for control in (name, level, data):
         control.change(**pictures).success(disturbance_figure, **figure)
     for other in (compare, count):

@@ -32,6 +32,10 @@ class Metrics:
     count: int = 2000  # pictures made for each psi
     real: int = 2000  # real pictures to compare with, at most
     seed: int = 0  # decides latents and noise
+    features: str = (
+        ""  # faces, pyramid, inception, or the file of Inception's weights; empty: what is usual for the data
+    )
+    fetch: bool = False  # download Inception's weights (96 MB) where they are not here yet
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None  # also write the figures here
 
     def main(self) -> int:
@@ -49,7 +53,7 @@ class Metrics:
         G: Any = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
         tick = _Line()
         tick("data", 0, 1)
-        meter = QualityMeter(open_images(data_beside(G, self.data, self.labels)), self.real)
+        meter = QualityMeter(open_images(data_beside(G, self.data, self.labels)), self.real, self._extractor(tick))
         reports = [full_report(G, meter, psi, self.count, self.seed, tick) for psi in self.psi]
         tick.clear()
         real = len(meter.real.pictures)
@@ -63,6 +67,17 @@ class Metrics:
         if self.json is not None:
             self._write([{row.name: row.value for row in figures} for figures, _ in reports])
         return 0
+
+    def _extractor(self, tick: "_Line") -> Any:
+        from ganlab.features.inception import extractor_named, fetch_weights
+
+        def told(done: int, of: int | None) -> bool:
+            tick("Inception's weights, bytes", done, of or done)
+            return True
+
+        if self.fetch:
+            fetch_weights(told)
+        return extractor_named(self.features or ("inception" if self.fetch else ""), self.data)
 
     def _write(self, columns: list[dict[str, float]]) -> None:
         from ganlab.files import write_atomic

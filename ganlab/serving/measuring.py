@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, open_images
-from ganlab.features.extractors import Extractor, usual
+from ganlab.features.extractors import EXTRACTORS, Extractor, usual
+from ganlab.features.inception import extractor_named, weights_path
 from ganlab.files import Cancelled
 from ganlab.metrics.disturbance import DISTURBANCES, disturbed
 from ganlab.metrics.frechet import few, frechet_between, frechet_stats
@@ -39,6 +40,7 @@ class Asked(NamedTuple):
     data: Any
     count: Any
     seed: Any = 0
+    features: Any = ""  # the name of an extractor; empty: the usual one of the data
 
 
 class Report(NamedTuple):
@@ -90,11 +92,16 @@ class Measuring:
         """(title, name) of the images that are here."""
         return [(title, name) for name, title in available().items()]
 
+    def features(self) -> list[tuple[str, str]]:
+        """(title, name) of what pictures can be compared by; Inception where its weights are on this machine."""
+        found = [("Usual for the data", ""), *((name, name) for name in EXTRACTORS)]
+        return [*found, ("Inception (FID, KID, IS)", "inception")] if weights_path().is_file() else found
+
     def report(self, asked: Asked, psi: Any, latents: bool, tick: Tick) -> Report:
         """All figures at one truncation. Raises `InvalidInput`; what `tick` raises ends it."""
         psi, count, seed = _number("psi", psi, 0, 2), self._count(asked.count), _seed(asked)
         G = self._generator(asked.model, tick)
-        meter = self._meter(G, asked.data, count, tick)
+        meter = self._meter(G, asked, count, tick)
         figures, warning = full_report(G, meter, psi, count, seed, tick, latents)
         return Report(figures, warning, _title(asked, meter, f" at ψ {psi:g}"))
 
@@ -105,7 +112,7 @@ class Measuring:
         chosen = [_number("psi", psi, 0, 2) for psi in psis]
         count, seed = self._count(asked.count), _seed(asked)
         G = self._generator(asked.model, tick)
-        meter = self._meter(G, asked.data, count, tick)
+        meter = self._meter(G, asked, count, tick)
         found = []
         for i, psi in enumerate(chosen):
 
@@ -181,17 +188,21 @@ class Measuring:
             raise InvalidInput("model", f"“{model[:60]}” is none that can be measured; choose another one")
         return G
 
-    def _meter(self, G: Any, data: Any, count: int, tick: Tick) -> QualityMeter:
+    def _meter(self, G: Any, asked: Asked, count: int, tick: Tick) -> QualityMeter:
         """The data's features; one at a time, for two visitors often ask for the same."""
+        data = asked.data
         config = data_beside(G, _known(data) if self.catalogue.public or not isinstance(data, str) else data)
+        if asked.features not in dict(self.features()).values():
+            raise InvalidInput("features", "are not known here; choose some of the menu")
+        eye = extractor_named(asked.features, config.name)
         if config.name == "faces":
             config = replace(config, limit=count)
-        key = (config.to_json(), count)
+        key = (config.to_json() + eye.name, count)
         with self._lock:
             if key not in self._meters:
                 images = open_images(config, _heard(tick, "pictures of the data"))
                 tick("features of the data", 0, 1)
-                self._meters[key] = QualityMeter(images, count)
+                self._meters[key] = QualityMeter(images, count, eye)
                 _trim(self._meters, KEPT)
             self._meters.move_to_end(key)
             return self._meters[key]

@@ -21,10 +21,10 @@ def last(items: Any) -> tuple[Any, ...]:
 
 def test_a_report_and_a_curve_end_with_their_figures() -> None:
     request: Any = Visitor()
-    status, table = last(metrics_lab.report("mnist32", "digits", 50, 0, 1.0, False, request))
+    status, table = last(metrics_lab.report("mnist32", "digits", 50, 0, "", 1.0, False, request))
     assert "warning" in status and "too few" in status
     assert "<th scope='row'>FD-pyramid</th>" in table and "±" in table
-    status, plot, distance = last(metrics_lab.curve("mnist32", "digits", 50, 0, 0.4, 1.0, 2, request))
+    status, plot, distance = last(metrics_lab.curve("mnist32", "digits", 50, 0, "", 0.4, 1.0, 2, request))
     assert isinstance(plot, go.Figure) and list(plot.data[0].text) == ["ψ 0.4", "ψ 1"]
     assert "FD-pyramid" in distance.layout.yaxis.title.text
     assert all(arm >= 0 for arm in plot.data[0].error_x.arrayminus)
@@ -40,7 +40,7 @@ def test_a_report_and_a_curve_end_with_their_figures() -> None:
 )
 def test_problems_are_told_and_the_table_stays(model: Any, data: Any, count: Any, told: str) -> None:
     request: Any = Visitor()
-    status, table = last(metrics_lab.report(model, data, count, 0, 1.0, False, request))
+    status, table = last(metrics_lab.report(model, data, count, 0, "", 1.0, False, request))
     assert told in status and "problem" in status and "Traceback" not in status
     assert table == gr.skip()
 

@@ -15,7 +15,7 @@ def choose(page: Page, model: str, data: str) -> None:
         box = page.locator(f"{menu} input")
         expect(box).not_to_have_value("", timeout=30000)
         box.click()
-        page.locator("ul.options li", has_text=title).first.click()
+        page.get_by_role("option", name=title).first.click()
     count = page.get_by_label("number input for Pictures of each side")
     count.fill("50")
     count.press("Tab")
