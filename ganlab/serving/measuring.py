@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.data.images import ImageData, open_images
+from ganlab.data.images import DRAWN, ImageData, open_images
 from ganlab.features.extractors import EXTRACTORS, Extractor, usual
 from ganlab.features.inception import extractor_named, weights_path
 from ganlab.files import Cancelled
@@ -172,7 +172,7 @@ class Measuring:
         with self._lock:
             key = (data, count)
             if key not in self._clean:
-                config = ImageData(_known(data), resolution=SIDE, limit=count if data == "faces" else 0)
+                config = ImageData(_known(data), resolution=SIDE, limit=count if data in DRAWN else 0)
                 images = open_images(config, _heard(tick, "pictures of the data")).train
                 at = range(0, len(images), max(1, len(images) // count))[:count]
                 self._clean[key] = images.get(at)[0].float() / 127.5 - 1
@@ -195,7 +195,7 @@ class Measuring:
         if asked.features not in dict(self.features()).values():
             raise InvalidInput("features", "are not known here; choose some of the menu")
         eye = extractor_named(asked.features, config.name)
-        if config.name == "faces":
+        if config.name in DRAWN:
             config = replace(config, limit=count)
         key = (config.to_json() + eye.name, count)
         with self._lock:

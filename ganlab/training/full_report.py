@@ -11,6 +11,8 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from ganlab.config import InvalidInput
+from ganlab.data.images.drawn import VALID_SEEDS
+from ganlab.data.polygons import rendered, vertices
 from ganlab.features.extractors import Features
 from ganlab.metrics.bootstrap import Interval, intervals
 from ganlab.metrics.equivariance import eq_r, eq_t
@@ -21,6 +23,7 @@ from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
 from ganlab.metrics.nearest import copying
 from ganlab.metrics.path_length import path_length
+from ganlab.metrics.polygons import THRESHOLD, distance_by_inversion, nearest_polygon, polygon_score
 from ganlab.metrics.ssim import mean_similarity, weights_of
 from ganlab.networks import stylegan3
 from ganlab.training.quality import FEWEST, QualityMeter
@@ -29,6 +32,7 @@ DRAWS = 8  # halves that an interval is taken from
 PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the rounding of float32 features
 AT_ONCE = 32  # pictures drawn together
 PAIRS = 500  # of MS-SSIM
+POLYGONS, SOUGHT = 64, 32  # pictures whose nearest polygon, polygons whose nearest picture is looked for
 SPLITS = 10  # parts of an Inception score (Salimans et al. 2016)
 MOVES = 8  # of equivariance
 MOVED = 8  # pictures that are moved together
@@ -67,6 +71,8 @@ def full_report(
         figures.append(Figure("copying", copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"))
     if int(getattr(G, "c_dim", 0)):
         figures += _of_classes(meter, pictures, small, classes, rng)
+    if meter.images.config.name == "polygons":
+        figures += _of_polygons(G, meter, pictures, rng, tick)
     if latents:
         figures += _of_latents(G, meter, seed, tick)
     return figures, few(min(count, len(meter.real.small)), small.shape[1])
@@ -151,6 +157,36 @@ def _of_classes(
     return [
         *rows,
         Figure(f"intra-class {meter.extractor.named('FD')}", mean, f"{mean:.4g} ({fewest} or more of each class)"),
+    ]
+
+
+def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:
+    """Precision and recall by distances to the manifold itself, which is known of polygons."""
+    config, device = meter.images.config, next(G.parameters()).device
+
+    def flat(images: Tensor) -> Tensor:
+        return images.float().mean(1, keepdim=True)
+
+    def heard(what: str) -> Callable[[int, int], None]:
+        return lambda done, of: tick(what, done, of)
+
+    some = flat(pictures[:POLYGONS].float() / 127.5 - 1)
+    off = nearest_polygon(some, config.vertices, heard("nearest polygons")).distance
+    if int(getattr(G, "c_dim", 0)):
+        share = float((off <= THRESHOLD).double().mean())
+        return [Figure("manifold precision", share, f"{share:.3f} (of {len(some)} pictures)")]
+
+    def draw(z: Tensor) -> Tensor:
+        return flat(G.synthesis(G.mapping(z), noise_mode="const"))
+
+    corners = vertices(config.seed + VALID_SEEDS, range(SOUGHT), config.vertices)
+    targets = rendered(corners, config.resolution).to(device)
+    missed = distance_by_inversion(draw, int(G.z_dim), targets, rng, tick=heard("polygons sought by inversion"))
+    found = polygon_score(off, missed.cpu())
+    return [
+        Figure("manifold precision", found.precision, f"{found.precision:.3f} (off by {found.off:.3f} on average)"),
+        Figure("manifold recall", found.recall, f"{found.recall:.3f} (off by {found.missed:.3f} on average)"),
+        Figure("manifold F1", found.f1, f"{found.f1:.3f} (within {THRESHOLD:g})"),
     ]
 
 
