@@ -17,6 +17,7 @@ from apps import (
     toy_lab,
     train_lab,
     truncation_lab,
+    zoo_page,
 )
 from apps.serve import launch
 
@@ -176,6 +177,17 @@ def _tradeoff() -> str:
     return f'{axes}<polyline points="{line}" fill="none" stroke="#0072b2" stroke-width="2.5"/>{bars}{dots}'
 
 
+def _cages() -> str:
+    """Rows and columns, with someone else in each."""
+    out = []
+    for i in range(10):
+        x, y, colour = 28 + 36 * (i % 5), 26 + 40 * (i // 5), ("#d58a4a", "#0072b2", "#009e73", "#cc79a7")[i * 3 % 4]
+        out.append(f'<rect x="{x - 15}" y="{y - 16}" width="30" height="32" rx="4" fill="none" stroke="#8a92a3"/>')
+        out.append(f'<circle cx="{x}" cy="{y}" r="{7 + i % 4}" fill="{colour}"/>')
+        out += [f'<circle cx="{x + d}" cy="{y - 2}" r="1.6" fill="#fff"/>' for d in (-3, 3)]
+    return "".join(out)
+
+
 IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE, text_lab.PAGE)
 ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain, "text": _sliders}
 
@@ -219,6 +231,14 @@ LABS = (
         "what a distance notices when pictures are made worse.",
         _tradeoff(),
         metrics_lab.contents,
+    ),
+    Lab(
+        zoo_page.TITLE,
+        "zoo",
+        "Every system for images in one table: networks, loss, regularizers, formulas, and what each made of the same "
+        "data in the same time.",
+        _cages(),
+        zoo_page.contents,
     ),
 )
 

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from apps import studio_routes
+from apps import studio_routes, zoo_routes
 from apps.toy_routes import ToyServer
 from apps.train_routes import TrainServer
 from ganlab.serving import rooms
@@ -42,7 +42,7 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
         "theme": gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=("ui-monospace", "monospace")),
         "css": CSS,
         "app_kwargs": {
-            "routes": [*ToyServer().routes(), *studio.routes(), *train.routes()],
+            "routes": [*ToyServer().routes(), *studio.routes(), *train.routes(), *zoo_routes.routes()],
             "middleware": [Middleware(BodyLimit, larger=LARGER)],
         },
         "ssr_mode": False,  # with it, routes of our own and WebSockets fail
