@@ -12,6 +12,7 @@ from apps import (
     metrics_lab,
     mixing_lab,
     noise_lab,
+    sticking_lab,
     studio,
     text_lab,
     toy_lab,
@@ -188,6 +189,13 @@ def _cages() -> str:
     return "".join(out)
 
 
+def _stuck() -> str:
+    """Lines that go along, and lines that stay."""
+    slanted = "".join(f'<path d="M{20 + 12 * i} 12l24 66" stroke="#0072b2" stroke-width="3"/>' for i in range(5))
+    upright = "".join(f'<path d="M{122 + 14 * i} 12v66" stroke="#d55e00" stroke-width="3"/>' for i in range(5))
+    return slanted + upright
+
+
 IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE, text_lab.PAGE)
 ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain, "text": _sliders}
 
@@ -231,6 +239,13 @@ LABS = (
         "what a distance notices when pictures are made worse.",
         _tradeoff(),
         metrics_lab.contents,
+    ),
+    Lab(
+        sticking_lab.TITLE,
+        "equivariance",
+        "A StyleGAN3 beside a StyleGAN2: move and turn their input, and see which details stick to the pixels.",
+        _stuck(),
+        sticking_lab.contents,
     ),
     Lab(
         zoo_page.TITLE,

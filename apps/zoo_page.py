@@ -38,21 +38,22 @@ def table() -> str:
     if found is not None:
         heads += [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Pictures"]
     rows = "".join(_row(name, row, found) for name, row in IMAGE_PRESETS.items())
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in (*heads, ""))
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
     return f"<div class='zoo'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
     family = TRAINABLE[row.gan.family].title
+    where = "./train" if row.data is not None else f"./train?preset={name}"  # experiments are cards of that page
     cells = [
-        f"<th scope='row'>{html.escape(row.title)}<small>{html.escape(row.paper)}</small></th>",
+        f"<th scope='row'>{html.escape(row.title)}<small>{html.escape(row.paper)}</small>"
+        f"<a href='{where}'>Train this</a></th>",
         f"<td>{html.escape(family)}</td>",
         f"<td class='text'>{html.escape(row.text)}</td>",
     ]
     if found is not None:
         cells += _figures(name, found.of(name), found)
-    where = "./train" if row.data is not None else f"./train?preset={name}"  # experiments are cards of that page
-    return f"<tr>{''.join(cells)}<td><a href='{where}'>Train this</a></td></tr>"
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
@@ -133,7 +134,7 @@ CSS = """
 .zoo small { display: block; font-weight: 400; opacity: .7; }
 .zoo .text { min-width: 240px; }
 .zoo :is(.number, a) { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.zoo a { color: var(--link-text-color); text-decoration: underline; }
+.zoo a { font-weight: 400; color: var(--link-text-color); text-decoration: underline; }
 .zoo img { height: 32px; width: auto; max-width: none; image-rendering: pixelated; }
 """
 
