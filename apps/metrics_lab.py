@@ -182,9 +182,10 @@ def contents(demo: gr.Blocks) -> None:
     gr.Markdown(f"# {TITLE}\n{INTRO}")
     most = MOST_PUBLIC if is_public() else MOST_COUNT
     with gr.Row():
-        model = gr.Dropdown([], label="Model", scale=2, min_width=220, elem_id="metrics-model")
-        data = gr.Dropdown([], label="Data", scale=2, min_width=220, elem_id="metrics-data")
-        features = gr.Dropdown([], label="Features", scale=1, min_width=160, elem_id="metrics-features")
+        lists = _lists()  # now, so that a page is of use at once; again when it opens, for what has come since
+        model = gr.Dropdown(lists[0], label="Model", scale=2, min_width=220, elem_id="metrics-model")
+        data = gr.Dropdown(lists[1], label="Data", scale=2, min_width=220, elem_id="metrics-data")
+        features = gr.Dropdown(lists[2], label="Features", scale=2, min_width=180, elem_id="metrics-features")
         count = gr.Slider(50, most, 200, step=50, label="Pictures of each side", scale=2, min_width=220)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, scale=1, min_width=90)
     given = [model, data, count, seed, features]
@@ -200,10 +201,14 @@ def contents(demo: gr.Blocks) -> None:
         tab.select(lambda: False, None, seen, **SHORT)
 
     def menus() -> Updates:
-        lists = measuring().models(), measuring().sets(), measuring().features()
-        return tuple(gr.update(choices=rows, value=rows[0][1] if rows else None) for rows in lists)
+        return tuple(gr.update(choices=rows) for rows in _lists())
 
     demo.load(menus, None, [model, data, features], show_progress="hidden", api_visibility="private")
+
+
+def _lists() -> list[list[tuple[str, str]]]:
+    """Models, sets of images, features that there are: (title, name) each."""
+    return [measuring().models(), measuring().sets(), measuring().features()]
 
 
 def _report_tab(given: list[Any]) -> None:

@@ -94,7 +94,7 @@ class Measuring:
 
     def features(self) -> list[tuple[str, str]]:
         """(title, name) of what pictures can be compared by; Inception where its weights are on this machine."""
-        found = [("Usual for the data", ""), *((name, name) for name in EXTRACTORS)]
+        found = [("usual", ""), *((name, name) for name in EXTRACTORS)]
         return [*found, ("Inception (FID, KID, IS)", "inception")] if weights_path().is_file() else found
 
     def report(self, asked: Asked, psi: Any, latents: bool, tick: Tick) -> Report:
