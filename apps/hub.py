@@ -6,7 +6,20 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from apps import dirac_lab, latent_lab, mixing_lab, noise_lab, studio, text_lab, toy_lab, train_lab, truncation_lab
+from apps import (
+    dirac_lab,
+    latent_lab,
+    metrics_lab,
+    mixing_lab,
+    noise_lab,
+    sticking_lab,
+    studio,
+    text_lab,
+    toy_lab,
+    train_lab,
+    truncation_lab,
+    zoo_page,
+)
 from apps.serve import launch
 
 
@@ -155,6 +168,34 @@ def _growth() -> str:
     return "".join(out)
 
 
+def _tradeoff() -> str:
+    """Precision falls as recall rises, each with its bars."""
+    points = [(40, 18), (80, 24), (120, 38), (158, 66)]
+    line = " ".join(f"{x},{y}" for x, y in points)
+    bars = "".join(f'<path d="M{x - 9} {y}h18M{x} {y - 9}v18" stroke="#8a92a3" stroke-width="2"/>' for x, y in points)
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="5.5" fill="#0072b2"/>' for x, y in points)
+    axes = '<path d="M20 8v72h164" fill="none" stroke="#6b7280" stroke-width="2"/>'
+    return f'{axes}<polyline points="{line}" fill="none" stroke="#0072b2" stroke-width="2.5"/>{bars}{dots}'
+
+
+def _cages() -> str:
+    """Rows and columns, with someone else in each."""
+    out = []
+    for i in range(10):
+        x, y, colour = 28 + 36 * (i % 5), 26 + 40 * (i // 5), ("#d58a4a", "#0072b2", "#009e73", "#cc79a7")[i * 3 % 4]
+        out.append(f'<rect x="{x - 15}" y="{y - 16}" width="30" height="32" rx="4" fill="none" stroke="#8a92a3"/>')
+        out.append(f'<circle cx="{x}" cy="{y}" r="{7 + i % 4}" fill="{colour}"/>')
+        out += [f'<circle cx="{x + d}" cy="{y - 2}" r="1.6" fill="#fff"/>' for d in (-3, 3)]
+    return "".join(out)
+
+
+def _stuck() -> str:
+    """Lines that go along, and lines that stay."""
+    slanted = "".join(f'<path d="M{20 + 12 * i} 12l24 66" stroke="#0072b2" stroke-width="3"/>' for i in range(5))
+    upright = "".join(f'<path d="M{122 + 14 * i} 12v66" stroke="#d55e00" stroke-width="3"/>' for i in range(5))
+    return slanted + upright
+
+
 IMAGE_LABS = (latent_lab.PAGE, truncation_lab.PAGE, mixing_lab.PAGE, noise_lab.PAGE, text_lab.PAGE)
 ART = {"latent": _faces, "truncation": _pull, "mixing": _crossings, "noise": _grain, "text": _sliders}
 
@@ -191,6 +232,29 @@ LABS = (
         train_lab.contents,
     ),
     *(_image_lab(page) for page in IMAGE_LABS),
+    Lab(
+        metrics_lab.TITLE,
+        "metrics",
+        "How good is a generator? Distances, precision and recall with their uncertainty, the truncation curve, and "
+        "what a distance notices when pictures are made worse.",
+        _tradeoff(),
+        metrics_lab.contents,
+    ),
+    Lab(
+        sticking_lab.TITLE,
+        "equivariance",
+        "A StyleGAN3 beside a StyleGAN2: move and turn their input, and see which details stick to the pixels.",
+        _stuck(),
+        sticking_lab.contents,
+    ),
+    Lab(
+        zoo_page.TITLE,
+        "zoo",
+        "Every system for images in one table: networks, loss, regularizers, formulas, and what each made of the same "
+        "data in the same time.",
+        _cages(),
+        zoo_page.contents,
+    ),
 )
 
 

@@ -11,11 +11,11 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from apps import studio_routes
+from apps import studio_routes, zoo_routes
 from apps.toy_routes import ToyServer
 from apps.train_routes import TrainServer
 from ganlab.serving import rooms
-from ganlab.serving.limits import is_public
+from ganlab.serving.models import server_catalogue
 
 MOST_BODY = 24 << 20  # bytes of any request: a 20 MB upload and its wrapping
 # a model file is written to the disk as it comes; the route itself bounds it, and refuses it in public
@@ -36,13 +36,13 @@ def launch(demo: gr.Blocks, **options: Any) -> Any:
     """Starts the server; `options` go to Gradio's `launch` and win over ours. Returns what it returns."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     demo.queue(max_size=64, default_concurrency_limit=1, api_open=False)
-    studio = studio_routes.server(is_public())
+    studio = studio_routes.server(server_catalogue())
     train = TrainServer(studio.studio.catalogue)  # what is trained there can be opened here
     ours: dict[str, Any] = {
         "theme": gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=("ui-monospace", "monospace")),
         "css": CSS,
         "app_kwargs": {
-            "routes": [*ToyServer().routes(), *studio.routes(), *train.routes()],
+            "routes": [*ToyServer().routes(), *studio.routes(), *train.routes(), *zoo_routes.routes()],
             "middleware": [Middleware(BodyLimit, larger=LARGER)],
         },
         "ssr_mode": False,  # with it, routes of our own and WebSockets fail

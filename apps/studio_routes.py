@@ -7,7 +7,6 @@ import re
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ganlab.latents.uploads import read_latents
 from ganlab.recipe import Recipe
 from ganlab.render.pictures import recipe_in
 from ganlab.serving.asking import Viewer, sentence
-from ganlab.serving.models import Catalogue, Model, Painter, folder_from_environment, open_model
+from ganlab.serving.models import Catalogue
 from ganlab.serving.studio import UNKNOWN, Studio
 from ganlab.serving.studio_invert import photo_of
 
@@ -224,9 +223,8 @@ async def _stored(request: Request, path: Path, most: int) -> bool:
     return True
 
 
-def server(public: bool, load: Callable[[Model], Painter] | None = None) -> StudioServer:
-    """The studio with this computer's models."""
-    catalogue = Catalogue(load or open_model, folder_from_environment(), public)
+def server(catalogue: Catalogue) -> StudioServer:
+    """The studio with these models."""
     return StudioServer(Studio(catalogue, _memory))
 
 

@@ -33,9 +33,15 @@ FIRST = "stylegan2-quick"  # the preset that is chosen when the page opens
 KNOBS = {"lr_g": "", "lr_d": "", "d_steps": "", "ada_target": "ada"}  # live settings -> the augmentation they belong to
 TEXTS = {
     "faces": "Drawn here, as many as are wanted; with classes. Apache-2.0",
+    "polygons": "Triangles, drawn here: how many of a GAN's pictures are triangles can be measured. Apache-2.0",
     UPLOADED: "Pictures or zips from your computer; with a sub-folder for each class if you like",
 }
-TITLES = {"faces": "Cartoon faces", "digits": "Handwritten digits", UPLOADED: "Your own images"}
+TITLES = {
+    "faces": "Cartoon faces",
+    "polygons": "Triangles",
+    "digits": "Handwritten digits",
+    UPLOADED: "Your own images",
+}
 
 
 def build() -> gr.Blocks:

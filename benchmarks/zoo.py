@@ -1,13 +1,16 @@
 """All systems for images with the same time: what each makes of 32 px faces, and what it costs.
 
     python benchmarks/zoo.py [--seconds 60] [--presets dcgan r3gan] [--data faces|digits] [--sheet zoo.png]
+                             [--out apps/web/zoo]
 
 Each preset is trained for so many seconds of its own (drawing the data, which stay in memory, is not counted) with the
 settings that it has; G's average is measured on 500 pictures beside 2,000 real ones: Fréchet distance and precision and
 recall on the features of the faces' classifier (digits: the pyramid's), and how many pairs of a hat and a hairstyle the
 classifier sees among its pictures, of those that it sees among as many real ones. Wide and slow systems have seen few
 images when their time is over: a table of one minute is about first steps, not about what each can reach. An error ends
-a row, not the table. The sheet has a row of pictures for each preset, in the order of the table.
+a row, not the table. The sheet has a row of pictures for each preset, in the order of the table. `--out` writes the
+figures and a small sheet for each preset into a folder; those of apps/web/zoo are what the app's zoo page shows.
+Presets that the folder knows already and that are not measured now keep their rows, if the settings are the same.
 """
 
 import argparse
@@ -21,9 +24,12 @@ import torch
 from ganlab import files
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, ImageSet, open_images
+from ganlab.features.extractors import usual
 from ganlab.features.faces import in_batches, load_classifier
+from ganlab.nn.devices import best_device
 from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.presets.images import image_preset
+from ganlab.presets.zoo_results import ZooResult, ZooResults, load_results, save_results, sheet_path
 from ganlab.render.pictures import png
 from ganlab.render.sheet import sheet
 from ganlab.run_images import ImageRun
@@ -57,8 +63,8 @@ def run_of(name: str, data: ImageData, channels: int) -> ImageRun:
     return replace(run, data=replace(data, labels=labels))
 
 
-def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[str, np.ndarray]:
-    """A line of the table, and pictures."""
+def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[ZooResult, np.ndarray]:
+    """The figures of a preset, and pictures."""
     training = ImageTraining(run, every=10**9, images=images)
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -66,10 +72,32 @@ def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[str
     spent, seen = time.monotonic() - began, run.images_at(training.at)
     found = training.quality(PICTURES)
     pictures = training.grid(SHOWN)
-    numbers = [f"{value.value:.3g}" for value in (found.fd, found.precision, found.recall)]
-    many = str(kinds(to_bytes(training.grid(PICTURES)))) if run.data.name == "faces" else ""
+    many = kinds(to_bytes(training.grid(PICTURES))) if run.data.name == "faces" else 0
     weights = sum(p.numel() for p in training.gan.G.parameters())
-    return ROW.format(name, seen / spent, seen, weights, *numbers, many), sheet(pictures, SHOWN)
+    figures = {}
+    for key in ("fd", "precision", "recall"):
+        value = getattr(found, key)
+        figures |= {key: round(value.value, 4), f"{key}_off": round((value.hi - value.lo) / 2, 4)}
+    return ZooResult(name, "", round(seen / spent, 2), seen, weights, **figures, modes=many), sheet(pictures, SHOWN)
+
+
+def line(found: ZooResult) -> str:
+    """A row of the table."""
+    numbers = (f"{value:.3g}" for value in (found.fd, found.precision, found.recall))
+    speed = found.images_per_second, found.images, found.parameters
+    return ROW.format(found.preset, *speed, *numbers, found.modes or "")
+
+
+def written(folder: Path, results: ZooResults) -> None:
+    """Writes the figures, and those of other presets that were found with the same settings."""
+    try:
+        before = load_results(folder)
+    except InvalidInput:
+        before = None
+    same = before is not None and replace(before, rows=()) == replace(results, rows=())
+    new = {found.preset for found in results.rows}
+    kept = [found for found in before.rows if found.preset not in new] if same and before else []
+    save_results(folder, replace(results, rows=(*kept, *results.rows)))
 
 
 def main() -> None:
@@ -79,6 +107,7 @@ def main() -> None:
     parser.add_argument("--data", default="faces", choices=("faces", "digits"))
     parser.add_argument("--channels", type=int, default=0, help="most channels of a layer, for slow machines")
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--out", type=Path, help="folder for the figures and a sheet of each preset")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -88,23 +117,38 @@ def main() -> None:
     sets: dict[str, ImageSet] = {}
     print("| preset | images/s | images | parameters of G | FD | precision | recall | kinds |", flush=True)
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    rows = []
+    sheets, rows = [], []
+    device = "a GPU" if best_device().type == "cuda" else f"{options.threads} CPU threads"
+    results = ZooResults(
+        features=usual(options.data).name,
+        data=options.data,
+        resolution=data.resolution,
+        seconds=options.seconds,
+        pictures=PICTURES,
+        most_modes=kinds(open_images(data).train.get(range(PICTURES))[0]) if options.data == "faces" else 0,
+        device=device,
+    )
     for name in options.presets:
         try:
             run = run_of(name, data, options.channels)
             key = run.data.to_json()
             if key not in sets:
                 sets[key] = open_images(run.data)
-            line, pictures = row(name, run, sets[key], options.seconds)
-            rows.append(pictures)
-            print(line, flush=True)
+            found, pictures = row(name, run, sets[key], options.seconds)
+            rows.append(found)
+            sheets.append(pictures)
+            print(line(found), flush=True)
+            if options.out is not None:
+                files.write_atomic(sheet_path(options.out, name), png(pictures))
         except InvalidInput as error:
+            rows.append(ZooResult(name, str(error)))
             print(f"| {name} | {error} | | | | | | |", flush=True)
-        if options.sheet is not None and rows:
-            files.write_atomic(options.sheet, png(np.concatenate(rows)))
+        if options.sheet is not None and sheets:
+            files.write_atomic(options.sheet, png(np.concatenate(sheets)))
+        if options.out is not None:
+            written(options.out, replace(results, rows=tuple(rows)))
     if options.data == "faces":
-        real = open_images(data).train.get(range(PICTURES))[0]
-        print(f"\n{PICTURES} real faces show {kinds(real)} kinds")
+        print(f"\n{PICTURES} real faces show {results.most_modes} kinds")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,6 @@ import tyro
 
 from ganlab import zoo
 from ganlab.config import InvalidInput
-from ganlab.presets.images import image_data
 
 TELL = 0.2  # seconds between updates of the progress line
 
@@ -33,6 +32,10 @@ class Metrics:
     count: int = 2000  # pictures made for each psi
     real: int = 2000  # real pictures to compare with, at most
     seed: int = 0  # decides latents and noise
+    features: str = (
+        ""  # faces, pyramid, inception, or the file of Inception's weights; empty: what is usual for the data
+    )
+    fetch: bool = False  # download Inception's weights (96 MB) where they are not here yet
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None  # also write the figures here
 
     def main(self) -> int:
@@ -40,6 +43,7 @@ class Metrics:
         from ganlab import weights  # slow to import, and other commands have no use for them
         from ganlab.data.images import open_images
         from ganlab.nn.devices import best_device
+        from ganlab.training.beside import data_beside
         from ganlab.training.full_report import full_report
         from ganlab.training.quality import QualityMeter
 
@@ -49,8 +53,7 @@ class Metrics:
         G: Any = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
         tick = _Line()
         tick("data", 0, 1)
-        data = image_data(self.data, int(G.img_resolution), self.labels or _labels(G, self.data))
-        meter = QualityMeter(open_images(replace(data, grey=int(G.img_channels) == 1)), self.real)
+        meter = QualityMeter(open_images(data_beside(G, self.data, self.labels)), self.real, self._extractor(tick))
         reports = [full_report(G, meter, psi, self.count, self.seed, tick) for psi in self.psi]
         tick.clear()
         real = len(meter.real.pictures)
@@ -64,6 +67,17 @@ class Metrics:
         if self.json is not None:
             self._write([{row.name: row.value for row in figures} for figures, _ in reports])
         return 0
+
+    def _extractor(self, tick: "_Line") -> Any:
+        from ganlab.features.inception import extractor_named, fetch_weights
+
+        def told(done: int, of: int | None) -> bool:
+            tick("Inception's weights, bytes", done, of or done)
+            return True
+
+        if self.fetch:
+            fetch_weights(told)
+        return extractor_named(self.features or ("inception" if self.fetch else ""), self.data)
 
     def _write(self, columns: list[dict[str, float]]) -> None:
         from ganlab.files import write_atomic
@@ -89,16 +103,3 @@ class _Line:
         """Leaves nothing of it."""
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def _labels(G: Any, data: str) -> str:
-    """Labels of the data that a model's classes are: an attribute of faces, the classes of another set, or none."""
-    from ganlab.metrics.faces_report import attribute_of
-
-    if not int(getattr(G, "c_dim", 0)):
-        return ""
-    if data != "faces":
-        return "class"
-    names = G.about.get("classes")
-    head = attribute_of([str(name) for name in names]) if isinstance(names, list) else None
-    return head.name if head else ""

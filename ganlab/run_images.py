@@ -8,7 +8,7 @@ from ganlab import config
 from ganlab.augment.ada import AdaConfig
 from ganlab.augment.diffaugment import PARTS
 from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
-from ganlab.data.images import ImageData
+from ganlab.data.images import DRAWN, ImageData
 from ganlab.losses import LOSSES, SLOPED
 from ganlab.networks.table import TRAINABLE, Shape
 from ganlab.networks.vision_aided import BACKBONES
@@ -270,7 +270,7 @@ class ImageRun(Config):
     @property
     def _fixed(self) -> bool:
         """Whether the set has an end."""
-        return self.data.name != "faces" or self.data.limit > 0
+        return self.data.name not in DRAWN or self.data.limit > 0
 
     def _check_size(self) -> None:
         """Refuses what would not fit into any machine's memory; sizes are of the widest families, about."""

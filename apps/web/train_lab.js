@@ -17,9 +17,10 @@ class TrainLab {
     this.share = new TrainShare(this);
     this.buttons();
     const query = new URLSearchParams(location.search);
+    if (query.get("preset")) this.setup.prefer(query.get("preset"));
     if (query.get("run")) this.setup.linked(query.get("run"));
     else if (query.get("watch")) this.enter(query.get("watch"), null);
-    else this.comeBack();
+    else if (!query.get("preset")) this.comeBack();
     new ResizeObserver(() => (this.stale = true)).observe(root);
     setInterval(() => this.beat(), 250);
   }

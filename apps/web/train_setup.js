@@ -67,6 +67,14 @@ class TrainSetup {
     this.find("batch").value = this.schema.batch;
   }
 
+  // a preset that another page has named; one that is not in the menu leaves it as it is
+  prefer(key) {
+    const preset = this.find("preset");
+    if (![...preset.options].some((option) => option.value === key)) return;
+    preset.value = key;
+    preset.onchange();
+  }
+
   conditional() {
     const row = this.schema.presets[this.find("preset").value];
     const side = Number(this.find("resolution").value);

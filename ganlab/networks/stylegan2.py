@@ -154,7 +154,8 @@ class SynthesisBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """(features [n, o, res, res], image so far); `ws` and `offsets` hold one a layer, `noise` one a convolution."""
         if self.in_channels == 0:
-            x = self.conv1(self.const[None].expand(len(ws), -1, -1, -1), ws[:, 0], noise[0], offset=offsets[0])
+            x = (self.const if x is None else x)[None].expand(len(ws), -1, -1, -1)
+            x = self.conv1(x, ws[:, 0], noise[0], offset=offsets[0])
         else:
             half = HALF if self.architecture == "resnet" else 1.0
             y = self.conv0(x, ws[:, 0], noise[0], offset=offsets[0])
@@ -226,17 +227,17 @@ class SynthesisNetwork(nn.Module):
         noise: Sequence[Tensor | None] | None = None,
         generator: torch.Generator | None = None,
         offsets: Float[Tensor, "m styles"] | None = None,
+        const: Float[Tensor, "i 4 4"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
         """The image, about in [-1, 1]. `noise` (one map a convolution, None for nothing) replaces `noise_mode`.
 
-        `offsets` [N or 1, all styles] are added to the styles, those of all `affines` one after the other.
+        `offsets` [N or 1, all styles] are added to all styles in order; `const` replaces what it starts from.
         """
         if ws.shape[1] != self.num_ws:
             raise ValueError(f"ws has {ws.shape[1]} rows; this model needs {self.num_ws}")
         maps = list(noise) if noise is not None else self.noise_inputs(noise_mode, len(ws), generator, ws.device)
         ws = ws.float()
-        x = img = None
-        row = 0
+        x, img, row = const, None, 0
         moves = iter(split_offsets(offsets, self.affines()))
         for block in self.blocks():
             rows = ws[:, row : row + block.num_conv + block.num_torgb]

@@ -50,7 +50,10 @@ def _divided(name: str) -> tuple[str, int]:
 
 
 def image_data(data: str, resolution: int, labels: str = "") -> ImageData:
-    """The images that a name (faces, mnist, ...), a path or hub:user/set stands for."""
+    """The images that a name (faces, mnist, ...), a path or hub:user/set stands for; polygons-5 have five corners."""
+    name, _, corners = data.partition("-")
+    if name == "polygons" and corners.isdecimal() and len(corners) < 3:
+        return ImageData(name, resolution=resolution, labels=labels, vertices=int(corners))
     if data in IMAGE_SETS and data not in ("folder", "hub"):
         return ImageData(data, resolution=resolution, labels=labels)
     if data.startswith(HUB):

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from jaxtyping import Complex128, Float64
 
+from ganlab.render.figures import INK, colour, dressed
+
 Flow = Callable[[npt.NDArray[Any], npt.NDArray[Any]], tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 
 ARROWS = 19  # to a side
@@ -68,7 +70,7 @@ def phase_portrait(walks: Sequence[Walk], flow: Flow | None = None, flow_title: 
     span = [-reach, reach]
     figure.update_xaxes(title="θ (generator)", range=span, constrain="domain")
     figure.update_yaxes(title="ψ (discriminator)", range=span, scaleanchor="x", constrain="domain")
-    return _dressed(figure, 520)
+    return dressed(figure, 520)
 
 
 def distances(walks: Sequence[Walk]) -> go.Figure:
@@ -85,7 +87,7 @@ def distances(walks: Sequence[Walk]) -> go.Figure:
     figure.update_yaxes(
         title="distance to equilibrium", type="log", range=[low, high], dtick=ticks, exponentformat="power"
     )
-    return _dressed(figure, 360)
+    return dressed(figure, 360)
 
 
 def eigenvalue_plane(walks: Sequence[Walk]) -> go.Figure:
@@ -123,12 +125,7 @@ def eigenvalue_plane(walks: Sequence[Walk]) -> go.Figure:
     span = [-1.15 * max(largest, 1.0), 1.15 * max(largest, 1.0)]
     figure.update_xaxes(title="real part", range=span, constrain="domain")
     figure.update_yaxes(title="imaginary part", range=span, scaleanchor="x", constrain="domain")
-    return _dressed(figure, 360)
-
-
-def colour(number: int) -> str:
-    """The colour of a method by its place in the table; from Okabe and Ito, for colour-blind eyes."""
-    return COLOURS[number % len(COLOURS)]
+    return dressed(figure, 360)
 
 
 def _place(figure: go.Figure, theta: float, psi: float, name: str, marker: dict[str, Any]) -> None:
@@ -177,37 +174,3 @@ def _arrows(flow: Flow, reach: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any
     barbs = [tip + way * length * 0.36 * np.exp(1j * angle) for angle in (np.pi * 0.84, -np.pi * 0.84)]
     line = np.stack([tail, tip, barbs[0], tip, barbs[1], np.full_like(tip, np.nan)], axis=1).ravel()  # [6 arrows]
     return np.round(line.real, 4), np.round(line.imag, 4)
-
-
-def _dressed(figure: go.Figure, height: int) -> go.Figure:
-    """White ground, large letters, legend below: for the last row of a lecture hall and for a telephone."""
-    axis = {"gridcolor": "#e6e8ee", "zerolinecolor": "#aab0bd", "linecolor": "#aab0bd", "automargin": True}
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    figure.update_layout(
-        template="plotly_white",
-        paper_bgcolor="white",
-        font={"size": 15, "color": INK},
-        height=height,
-        margin={"l": 10, "r": 14, "t": 14, "b": 10},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.13, "xanchor": "center", "x": 0.5},
-        hoverlabel={"font": {"size": 14}},
-    )
-    return figure
-
-
-INK = "#222833"
-COLOURS = (
-    "#d55e00",
-    "#0072b2",
-    "#8c564b",
-    "#e69f00",
-    "#cc79a7",
-    "#009e73",
-    "#7fc8a9",
-    "#005f45",
-    "#56b4e9",
-    "#6a3d9a",
-    "#999999",
-    "#b8b000",
-)

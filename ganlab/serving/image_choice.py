@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlab.config import InvalidInput
-from ganlab.data.images import FACE_LABELS, IMAGE_SETS, ImageData, data_folders
+from ganlab.data.images import DRAWN, FACE_LABELS, IMAGE_SETS, ImageData, data_folders
 from ganlab.data.images.source import PICTURES
 from ganlab.networks.table import TRAINABLE
 from ganlab.presets.image_table import IMAGE_PRESETS
@@ -45,7 +45,7 @@ Wish = Mapping[str, Any]
 def available() -> dict[str, str]:
     """Sets that can be trained on without any file of the visitor: name -> title."""
     here = {name for name, row in IMAGE_SETS.items() if row.file and _lies(row.file)}
-    return {name: row.title for name, row in IMAGE_SETS.items() if name in ("faces", "digits") or name in here}
+    return {name: row.title for name, row in IMAGE_SETS.items() if name in (*DRAWN, "digits") or name in here}
 
 
 def chosen(wish: Wish, limits: ImageLimits, uploaded: int | None) -> ImageRun:
@@ -80,7 +80,7 @@ def confined(run: ImageRun, limits: ImageLimits, uploaded: bool) -> ImageRun:
         for name, most in MOST.items():
             if getattr(gan, name) > most:
                 raise InvalidInput(name, f"{getattr(gan, name)} is more than the {most} that this page trains")
-    if data.name == "faces" and not data.limit:  # endless faces are drawn anew for each batch, which takes longer
+    if data.name in DRAWN and not data.limit:  # endless ones are drawn anew for each batch, which takes longer
         data = replace(data, limit=FACES, valid=data.valid or HELD_OUT)
     if data.limit > MOST_IMAGES or not data.limit:
         data = replace(data, limit=MOST_IMAGES)
@@ -101,9 +101,8 @@ def _of_form(wish: Wish) -> ImageRun:
     if row.data is not None and name == "faces" and not count:
         data = replace(row.data, resolution=side)
     else:
-        faces = name == "faces"
-        limit = count or (FACES if faces else 0)
-        held = HELD_OUT if faces or (name in IMAGE_SETS and name != UPLOADED) else 0.0
+        limit = count or (FACES if name in DRAWN else 0)
+        held = HELD_OUT if name in DRAWN or (name in IMAGE_SETS and name != UPLOADED) else 0.0
         data = ImageData(name, resolution=side, labels=labels, limit=limit, valid=held, mirror=bool(wish.get("mirror")))
     if labels and not TRAINABLE[row.gan.family].conditional:
         raise InvalidInput("labels", f"{row.title} knows no classes; leave them off, or choose another preset")

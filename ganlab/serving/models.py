@@ -1,5 +1,6 @@
 """The models of a server: shipped, from a folder, uploaded, from the zoo; those in use are kept loaded."""
 
+import functools
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from ganlab import zoo
 from ganlab.config import InvalidInput
 from ganlab.recipe import Recipe
+from ganlab.serving.limits import is_public
 
 MOST_LOADED = 3 << 30  # bytes of model files that stay loaded
 MOST_UPLOADED = 8 << 30  # bytes on the disk of models that visitors opened
@@ -211,3 +213,9 @@ def folder_from_environment() -> Path | None:
     """The folder named by GANLAB_MODELS, whose models are in the menu too."""
     name = os.environ.get("GANLAB_MODELS", "")
     return Path(name) if name else None
+
+
+@functools.lru_cache(1)
+def server_catalogue() -> Catalogue:
+    """The models of this server, which all labs share."""
+    return Catalogue(open_model, folder_from_environment(), is_public())

@@ -11,14 +11,19 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.metrics.bootstrap import intervals
+from ganlab.data.images.drawn import VALID_SEEDS
+from ganlab.data.polygons import rendered, vertices
+from ganlab.features.extractors import Features
+from ganlab.metrics.bootstrap import Interval, intervals
 from ganlab.metrics.equivariance import eq_r, eq_t
 from ganlab.metrics.faces_report import pictures_of
 from ganlab.metrics.frechet import few, frechet_distance
+from ganlab.metrics.inception import inception_score
 from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
 from ganlab.metrics.nearest import copying
 from ganlab.metrics.path_length import path_length
+from ganlab.metrics.polygons import THRESHOLD, distance_by_inversion, nearest_polygon, polygon_score
 from ganlab.metrics.ssim import mean_similarity, weights_of
 from ganlab.networks import stylegan3
 from ganlab.training.quality import FEWEST, QualityMeter
@@ -27,6 +32,8 @@ DRAWS = 8  # halves that an interval is taken from
 PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the rounding of float32 features
 AT_ONCE = 32  # pictures drawn together
 PAIRS = 500  # of MS-SSIM
+POLYGONS, SOUGHT = 64, 32  # pictures whose nearest polygon, polygons whose nearest picture is looked for
+SPLITS = 10  # parts of an Inception score (Salimans et al. 2016)
 MOVES = 8  # of equivariance
 MOVED = 8  # pictures that are moved together
 Tick = Callable[[str, int, int], None]  # (what, done, of)
@@ -38,6 +45,7 @@ class Figure(NamedTuple):
     name: str
     value: float
     text: str
+    interval: Interval | None = None
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -45,21 +53,43 @@ def silent(what: str, done: int, of: int) -> None:
 
 
 def full_report(
-    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent
+    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent, latents: bool = True
 ) -> tuple[list[Figure], str | None]:
-    """Figures of `count` pictures beside the meter's, and a warning where they are too few."""
-    if min(count, len(meter.real.pictures)) < FEWEST:
-        raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
+    """Figures of `count` pictures beside the meter's, and a warning where they are too few.
+
+    `latents`: also path lengths and equivariance, for which many more pictures are made.
+    """
+    _check_count(meter, count)
     pictures, classes = _made(G, meter, count, psi, seed, tick)
     rng = torch.Generator().manual_seed(seed)
-    near, small = meter.features(pictures), meter.small_features(pictures)
+    near, small = meter.features(pictures)
     figures = [*_distances(meter, near, small, rng, tick), *_diversity(meter, pictures, seed)]
+    if meter.extractor.logits is not None:
+        figures += _score(meter.extractor.logits, pictures, rng)
     if meter.held is not None:
         copied = copying(near, meter.real.near, meter.held)
         figures.append(Figure("copying", copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"))
     if int(getattr(G, "c_dim", 0)):
         figures += _of_classes(meter, pictures, small, classes, rng)
-    return [*figures, *_of_latents(G, meter, seed, tick)], few(min(count, len(meter.real.small)), small.shape[1])
+    if meter.images.config.name == "polygons":
+        figures += _of_polygons(G, meter, pictures, rng, tick)
+    if latents:
+        figures += _of_latents(G, meter, seed, tick)
+    return figures, few(min(count, len(meter.real.small)), small.shape[1])
+
+
+def distances_at(
+    G: Any, meter: QualityMeter, psi: float, count: int, seed: int = 0, tick: Tick = silent
+) -> list[Figure]:
+    """Only distances, precision, recall and their like at one truncation: a point of the truncation curve."""
+    _check_count(meter, count)
+    pictures, _ = _made(G, meter, count, psi, seed, tick)
+    return _distances(meter, *meter.features(pictures), torch.Generator().manual_seed(seed), tick)
+
+
+def _check_count(meter: QualityMeter, count: int) -> None:
+    if min(count, len(meter.real.pictures)) < FEWEST:
+        raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
 
 
 def _made(
@@ -88,8 +118,9 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     tick("distances", 1, 2)
     found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
     tick("distances", 2, 2)
-    names = (f"FD-{meter.name}", f"KD-{meter.name}", "precision", "recall", "F1", "density", "coverage")
-    return [Figure(name, row.value, str(row)) for name, row in zip(names, found, strict=True)]
+    named = meter.extractor.named
+    names = (named("FD"), named("KD"), "precision", "recall", "F1", "density", "coverage")
+    return [Figure(name, row.value, str(row), row) for name, row in zip(names, found, strict=True)]
 
 
 def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]:
@@ -100,6 +131,13 @@ def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]
         usual = weights_of(images.shape[-1])
         values.append(mean_similarity(images.float(), min(PAIRS, 2 * len(images)), rng, span=255.0, weights=usual))
     return [Figure("MS-SSIM of pairs", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
+
+
+def _score(logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
+    """The Inception score over ten parts, where the parts are not tiny."""
+    splits = SPLITS if len(pictures) >= SPLITS * SPLITS else 1
+    score = inception_score(logits(pictures), splits, rng)
+    return [Figure("IS", score.mean, f"{score.mean:.3f} ± {score.deviation:.2g} ({splits} parts)")]
 
 
 def _of_classes(
@@ -116,7 +154,40 @@ def _of_classes(
         frechet_distance(meter.real.small[meter.real.targets == k], small[classes == k]) for k in range(len(sizes))
     ]
     mean = sum(within) / len(within)
-    return [*rows, Figure(f"intra-class FD-{meter.name}", mean, f"{mean:.4g} ({fewest} or more of each class)")]
+    return [
+        *rows,
+        Figure(f"intra-class {meter.extractor.named('FD')}", mean, f"{mean:.4g} ({fewest} or more of each class)"),
+    ]
+
+
+def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:
+    """Precision and recall by distances to the manifold itself, which is known of polygons."""
+    config, device = meter.images.config, next(G.parameters()).device
+
+    def flat(images: Tensor) -> Tensor:
+        return images.float().mean(1, keepdim=True)
+
+    def heard(what: str) -> Callable[[int, int], None]:
+        return lambda done, of: tick(what, done, of)
+
+    some = flat(pictures[:POLYGONS].float() / 127.5 - 1)
+    off = nearest_polygon(some, config.vertices, heard("nearest polygons")).distance
+    if int(getattr(G, "c_dim", 0)):
+        share = float((off <= THRESHOLD).double().mean())
+        return [Figure("manifold precision", share, f"{share:.3f} (of {len(some)} pictures)")]
+
+    def draw(z: Tensor) -> Tensor:
+        return flat(G.synthesis(G.mapping(z), noise_mode="const"))
+
+    corners = vertices(config.seed + VALID_SEEDS, range(SOUGHT), config.vertices)
+    targets = rendered(corners, config.resolution).to(device)
+    missed = distance_by_inversion(draw, int(G.z_dim), targets, rng, tick=heard("polygons sought by inversion"))
+    found = polygon_score(off, missed.cpu())
+    return [
+        Figure("manifold precision", found.precision, f"{found.precision:.3f} (off by {found.off:.3f} on average)"),
+        Figure("manifold recall", found.recall, f"{found.recall:.3f} (off by {found.missed:.3f} on average)"),
+        Figure("manifold F1", found.f1, f"{found.f1:.3f} (within {THRESHOLD:g})"),
+    ]
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from apps.studio_routes import server
 from ganlab.film import Film, Keyframe
 from ganlab.recipe import ClassShare, Edit, Mix, Noise, Recipe, Source, Stroke, pack_channels, pack_latent
+from ganlab.serving.models import Catalogue, open_model
 from ganlab.synthesis import render
 
 FACE = Recipe(model="faces64", sources=(Source(seed=7, classes=(ClassShare(4),)),), psi=0.7)
@@ -35,7 +36,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=server(public=False).routes())) as client:
+    with TestClient(Starlette(routes=server(Catalogue(open_model)).routes())) as client:
         yield client
 
 

@@ -162,7 +162,8 @@ def test_every_lab_builds_alone(lab: Any) -> None:
 
 
 def test_the_hub_has_all_five() -> None:
-    assert [lab.path for lab in hub.LABS][-5:] == ["latent", "truncation", "mixing", "noise", "text"]
+    image_labs = ["latent", "truncation", "mixing", "noise", "text"]
+    assert [lab.path for lab in hub.LABS if lab.path in image_labs] == image_labs
     assert all(len(row["path"]) for row in studio.schema(latent_lab.PAGE, hub.IMAGE_LABS)["labs"])
 
 

@@ -87,9 +87,9 @@ def test_a_link_cannot_ask_for_huge_networks_or_sets() -> None:
 
 def test_only_sets_whose_file_is_here_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_choice, "data_folders", lambda: (tmp_path,))
-    assert set(available()) == {"faces", "digits"}
+    assert set(available()) == {"faces", "digits", "polygons"}
     (tmp_path / "mnist.npz").write_bytes(b"")
-    assert set(available()) == {"faces", "digits", "mnist"}
+    assert set(available()) == {"faces", "digits", "polygons", "mnist"}
 
 
 def test_uploads_are_bounded_counted_and_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@
 A row of `IMAGE_SETS` (`config`) and an opener (`sets`) are a set.
 """
 
-from ganlab.data.images.config import FACE_LABELS, IMAGE_SETS, ImageData, ImageRow
+from ganlab.data.images.config import DRAWN, FACE_LABELS, IMAGE_SETS, ImageData, ImageRow
 from ganlab.data.images.sets import data_folders, download_images, open_images, pictures
 from ganlab.data.images.split import ImageSet, Split
 
 __all__ = [
+    "DRAWN",
     "FACE_LABELS",
     "IMAGE_SETS",
     "ImageData",

@@ -30,18 +30,25 @@ class ImageData(Config):
     resolution: int = knob(64, "Height and width in pixels, a power of two; faces from 32 to 512", lo=16, hi=1024)
     grey: bool = knob(False, "One channel instead of three")
     fit: str = knob("crop", "How an image that is not square becomes so", choices=("crop", "pad", "stretch"))
-    mirror: bool = knob(False, "Each image a second time, mirrored; not for endless faces")
+    mirror: bool = knob(False, "Each image a second time, mirrored; not for endless sets")
     labels: str = knob("", "Classes: an attribute of the faces as hairstyle, 'class' for other sets; empty: none")
     limit: int = knob(0, "Only so many images, chosen at random; 0: all", lo=0, hi=10_000_000)
     valid: float = knob(0.0, "Share held out for validation", lo=0, hi=0.5)
-    seed: int = knob(0, "Which faces; which images `limit` and `valid` take", lo=0, hi=2**32 - 1)
+    vertices: int = knob(3, "Corners of each of the polygons; 3: triangles", lo=3, hi=8)
+    seed: int = knob(0, "Which faces or polygons; which images `limit` and `valid` take", lo=0, hi=2**32 - 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.resolution & (self.resolution - 1):
             raise InvalidInput("resolution", f"must be a power of two, as 32, 64 or 128, not {self.resolution}")
+        if self.name in DRAWN and self.mirror and not self.limit:
+            raise InvalidInput(
+                "mirror", f"the {self.name} are endless and need no mirrored ones; set a limit to have them"
+            )
         if self.name == "faces":
             self._check_faces()
+        elif self.name in DRAWN and self.labels:
+            raise InvalidInput("labels", f"are not known of {self.name}; leave it empty to learn without classes")
         elif self.labels not in ("", "class"):
             raise InvalidInput(
                 "labels", f"{self.labels[:40]!r} is only known for faces; use 'class', or leave it empty"
@@ -51,8 +58,6 @@ class ImageData(Config):
         low, high = FACE_SIDES
         if not low <= self.resolution <= high:
             raise InvalidInput("resolution", f"faces are drawn at {low} to {high} pixels, not {self.resolution}")
-        if self.mirror and not self.limit:
-            raise InvalidInput("mirror", "the faces are endless and need no mirrored ones; set a limit to have them")
         if self.labels and self.labels not in FACE_LABELS:
             raise InvalidInput("labels", f"{self.labels[:40]!r} is not one of {', '.join(FACE_LABELS)}")
 
@@ -66,11 +71,13 @@ class ImageData(Config):
         return count, self.channels, self.resolution, self.resolution
 
 
+DRAWN = ("faces", "polygons")  # without end, by code of ours
 OWNER = "as its owner says"
 FACE_LABELS: tuple[str, ...] = tuple(name for name, row in ATTRIBUTES.items() if not row.continuous)
 IMAGE_SETS: dict[str, ImageRow] = {
     "faces": ImageRow("Cartoon faces, drawn without end", "Apache-2.0"),
     "digits": ImageRow("Handwritten digits, 8 px, 10 classes (UCI, in scikit-learn)", "CC BY 4.0"),
+    "polygons": ImageRow("Convex polygons, drawn without end: triangles, and a manifold that is known", "Apache-2.0"),
     "mnist": ImageRow(
         "MNIST: handwritten digits, 28 px, 10 classes (LeCun, Cortes, Burges)",
         "CC BY-SA 3.0",

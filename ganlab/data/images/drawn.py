@@ -1,4 +1,4 @@
-"""The rendered faces as a set: endless, or the first so many in memory, drawn by all processors."""
+"""The sets that are drawn, faces and polygons: endless, or the first so many in memory, drawn by all processors."""
 
 import contextlib
 import itertools
@@ -20,8 +20,9 @@ from ganlab.data.faces import ATTRIBUTES, faces
 from ganlab.data.images.config import ImageData
 from ganlab.data.images.room import Room, Tick, heard
 from ganlab.data.images.split import Batch, Split
+from ganlab.data.polygons import polygons
 
-MANY = 4000  # faces; fewer are drawn before other processes have started
+MANY = 4000  # pictures; fewer are drawn before other processes have started
 MOST_PROCESSES = 32
 AT_ONCE = 2 << 20  # bytes that a process draws between two reports
 VALID_SEEDS = 2**32  # above all seeds that a user can ask for
@@ -34,8 +35,8 @@ def classes_of(config: ImageData) -> tuple[str, ...]:
     return tuple(ATTRIBUTES[config.labels].options) if config.labels else ()
 
 
-def face_splits(config: ImageData, tick: Tick) -> tuple[Split, Split | None]:
-    """Faces for training and for validation: endless ones of two seeds, or the first `limit` of one, divided."""
+def drawn_splits(config: ImageData, tick: Tick) -> tuple[Split, Split | None]:
+    """Pictures for training and for validation: endless ones of two seeds, or the first `limit` of one, divided."""
     if config.limit:
         return _held(config, tick)
     train = Split(draw=partial(_batch, config, config.seed))
@@ -43,6 +44,9 @@ def face_splits(config: ImageData, tick: Tick) -> tuple[Split, Split | None]:
 
 
 def _batch(config: ImageData, seed: int, indices: Sequence[int]) -> Batch:
+    if config.name == "polygons":
+        images = polygons(seed, indices, config.vertices, config.resolution)
+        return (images if config.grey else images.expand(-1, 3, -1, -1)), torch.zeros(len(images), dtype=torch.int64)
     with _one_thread():
         images, people = faces(seed, indices, config.resolution)
     targets = people[config.labels] if config.labels else torch.zeros(len(images), dtype=torch.int64)
@@ -67,7 +71,7 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def _held(config: ImageData, tick: Tick) -> tuple[Split, Split | None]:
-    """The first `limit` faces and their classes, in memory."""
+    """The first `limit` pictures and their classes, in memory."""
     room = Room(config.limit, config)
     size = max(1, AT_ONCE // (3 * config.resolution**2))
     parts = [range(at, min(at + size, config.limit)) for at in range(0, config.limit, size)]
@@ -79,9 +83,9 @@ def _held(config: ImageData, tick: Tick) -> tuple[Split, Split | None]:
 
 
 def _drawn(config: ImageData, parts: Sequence[range]) -> Generator[Arrays, None, None]:
-    """The faces of each part in turn, by several processes where that pays."""
+    """The pictures of each part in turn, by several processes where that pays."""
     workers, made = min(os.cpu_count() or 1, MOST_PROCESSES, len(parts)), 0
-    if config.limit > MANY and workers > 1:
+    if config.name == "faces" and config.limit > MANY and workers > 1:  # polygons are drawn in no time
         try:
             for arrays in _side_by_side(partial(_arrays, config), parts, workers):
                 yield arrays

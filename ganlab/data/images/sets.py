@@ -11,9 +11,9 @@ import numpy as np
 from ganlab import download
 from ganlab.config import InvalidInput
 from ganlab.data.images.archives import in_folder, in_zip, is_npz, is_zip, of_array, of_npz, opened_zip
-from ganlab.data.images.config import IMAGE_SETS, ImageData
+from ganlab.data.images.config import DRAWN, IMAGE_SETS, ImageData
 from ganlab.data.images.decoding import decoded
-from ganlab.data.images.drawn import classes_of, face_splits
+from ganlab.data.images.drawn import classes_of, drawn_splits
 from ganlab.data.images.hub import of_hub
 from ganlab.data.images.room import Tick
 from ganlab.data.images.source import Entry, Source, of_entries, shown
@@ -30,9 +30,9 @@ def open_images(config: ImageData, tick: Tick | None = None) -> ImageSet:
     `tick` hears of the progress. Raises: `InvalidInput` with a sentence, `Cancelled` (`ganlab.files`) when `tick`
     returns False.
     """
-    if config.name == "faces":
+    if config.name in DRAWN:
         row = IMAGE_SETS[config.name]
-        train, valid = face_splits(config, tick or _on)
+        train, valid = drawn_splits(config, tick or _on)
         return ImageSet(config, row.title, row.licence, classes_of(config), train, valid)
     with OPENERS[config.name](config) as source:
         return _opened(source, config, tick)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganlab.cli_zoo import DownloadData
 from ganlab.config import InvalidInput
-from ganlab.data.images import IMAGE_SETS, ImageData, ImageSet, download_images, open_images
+from ganlab.data.images import DRAWN, IMAGE_SETS, ImageData, ImageSet, download_images, open_images
 from ganlab.data.images.sets import OPENERS
 
 SIDE = 16
@@ -90,7 +90,7 @@ def test_an_array_that_lies_about_its_size_takes_no_memory(tmp_path: Path) -> No
 
 
 def test_every_set_has_an_opener() -> None:
-    assert set(IMAGE_SETS) == {"faces", *OPENERS}
+    assert set(IMAGE_SETS) == {*DRAWN, *OPENERS}
     for row in IMAGE_SETS.values():
         assert row.title and row.licence and (bool(row.url or row.how) == bool(row.file))
 
