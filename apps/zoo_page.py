@@ -10,7 +10,8 @@ from apps.serve import launch
 from apps.zoo_routes import RESULTS, SHEET
 from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
-from ganlab.presets.image_table import IMAGE_PRESETS, ImagePreset
+from ganlab.presets.image_rows import ImagePreset
+from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.presets.zoo_results import ZooResult, ZooResults, load_results
 from ganlab.regularizers import REGULARIZERS
 

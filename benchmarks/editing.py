@@ -15,6 +15,7 @@ Mappers are trained for the first sentences that count, optimization runs on a f
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -142,9 +143,16 @@ def rows(found: Found) -> Iterator[str]:
         )
 
 
-def equal(found: Found) -> tuple[float, float]:
-    """(success where `ALLOWED` of the other attributes are flipped, on the line between strengths; sentences whose best
-    strength within that reaches 80 % of the pictures, as a part)."""
+class Equal(NamedTuple):
+    """Success where at most `ALLOWED` of the other attributes are flipped."""
+
+    one: float  # with one strength for all sentences, on the line between those that were tried
+    each: float  # with the best strength for each sentence
+    good: float  # sentences that reach 80 % of the pictures with it, as a part
+
+
+def equal(found: Found) -> Equal:
+    """Ways compared where they change equally much beside the aim."""
     flips = [0.0, *(mean([q.flipped for q in each]) for each in found.values())]
     reach = [mean([q.had for q in next(iter(found.values()))]), *(mean([q.reached for q in e]) for e in found.values())]
     at = next((k for k in range(1, len(flips)) if flips[k] > ALLOWED), len(flips) - 1)
@@ -154,7 +162,8 @@ def equal(found: Found) -> tuple[float, float]:
         max([q.reached or 0 for q in tried if (q.flipped or 0) <= ALLOWED], default=0.0)
         for tried in zip(*found.values())
     ]
-    return reach[at - 1] + t * (reach[at] - reach[at - 1]), mean([float(value >= 0.8) for value in best])
+    one = reach[at - 1] + t * (reach[at] - reach[at - 1])
+    return Equal(one, mean(best), mean([float(value >= 0.8) for value in best]))
 
 
 def mean(values: Sequence[float | None]) -> float:
@@ -163,7 +172,7 @@ def mean(values: Sequence[float | None]) -> float:
     return sum(known) / max(1, len(known))
 
 
-def told(title: str, make: Callable[[], Found], bench: Bench, summary: dict[str, tuple[float, float]]) -> None:
+def told(title: str, make: Callable[[], Found], bench: Bench, summary: dict[str, Equal]) -> None:
     """Measures one way and prints its table, and how each sentence fares at its best."""
     begun = time.perf_counter()
     found = make()
@@ -193,7 +202,7 @@ def main() -> None:
     parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")
     parser.add_argument("--steps", type=int, default=100, help="of an optimization")
     given = parser.parse_args()
-    bench, summary = Bench(given.model, given.faces), dict[str, tuple[float, float]]()
+    bench, summary = Bench(given.model, given.faces), dict[str, Equal]()
     without = [text for text in SENTENCES if text not in bench.sentences]
     print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
     for how in given.how:
@@ -203,9 +212,10 @@ def main() -> None:
     if given.mapped:
         some = bench.sentences[: given.mapped]
         told("Mapper", lambda: by_mapper(bench, some, given.mapper_steps), bench, summary)
-    print("\n| way | success at 10 % of others flipped | sentences that reach 80 % within that |\n|---|---|---|")
-    for title, (success, good) in summary.items():
-        print(f"| {title} | {100 * success:.0f} % | {100 * good:.0f} % |")
+    print("\n| way, at most 10 % of others flipped | success | each at its best strength | sentences that reach 80 % |")
+    print("|---|---|---|---|")
+    for title, parts in summary.items():
+        print(f"| {title} | " + " | ".join(f"{100 * part:.0f} %" for part in parts) + " |")
 
 
 if __name__ == "__main__":
