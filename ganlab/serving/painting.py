@@ -1,4 +1,4 @@
-"""One thread per model: pictures that someone waits for come first, many visitors' in one batch; then all else in turn.
+"""One thread per model: a batch of pictures that visitors wait for, then a piece of other work, and so on in turn.
 
 A `Worker` never waits for a visitor. What it makes goes to a callback, which must return at once.
 """
@@ -125,17 +125,14 @@ class Worker:
                 waits.get_nowait()[1].set_exception(error)
 
     def _serve(self, painter: Painter) -> None:
-        """Makes the pictures that visitors wait for, in batches."""
-        while True:
-            with self._lock:
-                viewers = list(self._live)[:MOST_BATCH]
-                batch = [(viewer, self._live.pop(viewer)) for viewer in viewers]
-            if not batch:
-                return
-            for preview in (True, False):
-                group = [item for item in batch if item[1].preview is preview]
-                if group:
-                    self._paint(painter, group, preview)
+        """One batch of the pictures that visitors wait for, those who wait longest first."""
+        with self._lock:
+            viewers = list(self._live)[:MOST_BATCH]
+            batch = [(viewer, self._live.pop(viewer)) for viewer in viewers]
+        for preview in (True, False):
+            group = [item for item in batch if item[1].preview is preview]
+            if group:
+                self._paint(painter, group, preview)
 
     def _paint(self, painter: Painter, group: list[tuple[str, Wanted]], preview: bool) -> None:
         """One call for a group of wishes; if it fails, one call for each, so that only the wrong ones fail."""

@@ -342,3 +342,20 @@ def test_a_viewer_is_remembered_by_one_model_only(tab: Tab) -> None:
         tab.ask(do="render", recipe={**RECIPE, "model": name})
     held = {name: list(tab.studio.worker(name)._memories) for name in ("fake", "other")}
     assert held == {"fake": [], "other": [tab.viewer.id]}
+
+
+def test_those_who_drag_all_the_time_keep_nobody_else_waiting() -> None:
+    """Each asks for the next picture as soon as one is there: a text, say, must still have its turn."""
+    worker, over = Worker(lambda: FakePainter("fake", 32, slow=0.02), dict), threading.Event()
+
+    def drag(viewer: str) -> None:
+        if not over.is_set():
+            worker.want(viewer, Wanted(lambda painter: Recipe(), True, lambda picture: drag(viewer)))
+
+    for k in range(20):
+        drag(str(k))
+    try:
+        for _ in range(3):
+            assert worker.ask(lambda painter: "read").result(timeout=10) == "read"
+    finally:
+        over.set()
