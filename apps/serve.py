@@ -29,6 +29,12 @@ footer { display: none !important; }
 .gradio-container:has(.studio) { overflow: clip !important; }  /* hidden, as Gradio has it, ends `position: sticky` */
 .html-container { padding-inline: 0 !important; }
 .gradio-container .main.fillable { padding-inline: clamp(12px, 2.5vw, 32px) !important; }
+nav.fillable {  /* the labs in one line, which can be swiped where it is longer than the page */
+  max-width: none !important; justify-content: flex-start !important; flex-wrap: nowrap !important;
+  gap: 0 !important; padding: 4px 16px; overflow-x: auto; white-space: nowrap;
+}
+nav.fillable a { font-size: 14px; padding: 4px 9px; color: var(--body-text-color) !important; opacity: 0.7; }
+nav.fillable a.active { opacity: 1; }
 """
 
 
