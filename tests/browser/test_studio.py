@@ -295,9 +295,8 @@ def test_a_film_plays_and_becomes_a_file(open_page: Open, studio: str, kind: str
     make_film(page)
     before = int(page.locator(".studio").get_attribute("data-painted") or 0)
     page.get_by_role("button", name="▶ Play").click()
-    page.wait_for_timeout(700)
+    page.wait_for_function(f"+document.querySelector('.studio').dataset.painted > {before + 5}", timeout=20000)
     page.get_by_role("button", name="❚❚ Pause").click()
-    assert int(page.locator(".studio").get_attribute("data-painted") or 0) > before + 5
     page.get_by_label("Kind of file").select_option(kind)
     page.get_by_label("Size").select_option("128")
     page.get_by_label("Frames per second").select_option("10")
