@@ -46,7 +46,7 @@ SENTENCES = (
 )  # fmt: skip
 CAN = 0.01  # of a model's pictures that show it, so that it can make it
 PSI = 0.7
-ALPHAS = (1.0, 2.0, 3.0, 5.0, 8.0)
+ALPHAS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
 TIMES = (0.5, 1.0, 1.5)  # a mapper's step
 PARTS = (0.3, 0.6, 1.0)  # of an optimization's way
 ALLOWED = 0.1  # of the other attributes flipped
