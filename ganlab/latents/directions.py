@@ -245,14 +245,21 @@ def attribute_directions(
     return sorted(found, key=lambda direction: -direction.score)
 
 
+def painted(
+    renderer: Renderer, w: Float[Tensor, "n w_dim"], tick: Tick | None = None
+) -> Iterator[Float[Tensor, "k c h w"]]:
+    """Pictures of latents, a few at a time; `tick` returning False raises `Cancelled`."""
+    for k, some in enumerate(w.split(TOGETHER)):
+        if tick is not None and not tick(k * TOGETHER, len(w)):
+            raise Cancelled
+        yield renderer.images(some[:, None].expand(-1, renderer.engine.num_ws, -1))
+
+
 @torch.no_grad()
 def _read(renderer: Renderer, reader: Reader, w: Tensor, tick: Tick | None) -> Mapping[str, Tensor]:
     """What is read from the pictures of w [n, d]: of each head [n, options] or [n]."""
     parts: list[dict[str, Tensor]] = []
-    for k, some in enumerate(w.split(TOGETHER)):
-        if tick is not None and not tick(k * TOGETHER, len(w)):
-            raise Cancelled
-        images = renderer.images(some[:, None].expand(-1, renderer.engine.num_ws, -1))
+    for images in painted(renderer, w, tick):
         parts.append({name: value.cpu() for name, value in reader(images).items()})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.latents.directions import style_weights
-from ganlab.synthesis import Cancelled, Renderer
+from ganlab.latents.directions import painted, style_weights
+from ganlab.synthesis import Renderer
 from ganlab.text import HOWS
 from ganlab.text.directions import (
     SEED,
@@ -29,7 +29,6 @@ from ganlab.text.directions import (
 PICTURES = (
     2000  # measured on faces64: directions are 85 % as clean with 500, 93 % with 1000, and hardly cleaner with 4000
 )
-TOGETHER = 32  # painted at a time
 DECAY = 0.01  # of the regression, as a part of W's mean variance; any from 0.001 to 0.3 gives the same directions
 
 
@@ -67,10 +66,5 @@ def regression(x: Float[Tensor, "n k"], y: Float[Tensor, "n d"]) -> Float[Tensor
 
 @torch.inference_mode()
 def _embedded(renderer: Renderer, clip: Embedder, w: Tensor, tick: Tick | None) -> Float[Tensor, "n d"]:
-    found = []
-    for k, some in enumerate(w.split(TOGETHER)):
-        if tick is not None and not tick(k * TOGETHER, len(w)):
-            raise Cancelled
-        images = renderer.images(some[:, None].expand(-1, renderer.engine.num_ws, -1))
-        found.append(F.normalize(clip.embed_images(coloured(images)).cpu(), dim=1))
-    return torch.cat(found)
+    each = (clip.embed_images(coloured(images)).cpu() for images in painted(renderer, w, tick))
+    return torch.cat([F.normalize(vectors, dim=1) for vectors in each])

@@ -2,8 +2,8 @@
 Adversarial Networks in One Stage").
 
 D's gradient at a fake is the slope of its loss in the fake's logit times the slope of the logit in the picture; G's is
-the same with its own loss. So D's pass gives G's gradient too, each picture's times the ratio of the two (eq. 10), and
-G's own pass through D is saved. Where D compares the pictures of a batch (minibatch standard deviation, batch
+the same with its own loss. So D's pass gives G's gradient too, each picture's times the ratio of the two, and G's
+own pass through D is saved. Where D compares the pictures of a batch (minibatch standard deviation, batch
 normalisation) that is an approximation; and G answers D as it was before its step, not after.
 """
 
