@@ -1,10 +1,12 @@
 """Nothing that a stranger hands over is run, or costs memory or time: each attack is refused with its reason."""
 
+import gc
 import json
 import random
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,14 +33,16 @@ from tests.pickles.attacks import ATTACKS, COMMAND, FOUR, HEAVY, tf_network
 
 ROOT = Path(__file__).resolve().parents[2]
 DEEDS = ("os.", "subprocess.", "exec", "compile", "marshal.", "pickle.", "ctypes.", "socket.", "code.", "shutil.")
+DEEDS += ("_thread.",)  # what another thread did would not be seen
 HARMLESS = ("os.listdir", "os.scandir")
 MEMORY = 64  # MB that reading a hostile file may cost at most
 SECONDS = 5.0
 seen: list[str] | None = None  # what the audit hook saw; None while it looks away
+reader = 0  # the thread that it looks at: what other tests left running may tidy up meanwhile
 
 
 def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if seen is not None and event.startswith(DEEDS) and event not in HARMLESS:
+    if seen is not None and threading.get_ident() == reader and event.startswith(DEEDS) and event not in HARMLESS:
         seen.append(event)
 
 
@@ -63,13 +67,16 @@ def nothing_runs(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def given(path: Path, data: bytes) -> Found:
     """What is read of `data`; fails if anything is executed, compiled or started meanwhile."""
-    global seen
+    global seen, reader
     path.write_bytes(data)
+    reader = threading.get_ident()
+    gc.disable()  # nor is this the moment to collect, with its finalizers, what other tests dropped
     seen = events = []
     try:
         return read(path)
     finally:
         seen = None
+        gc.enable()
         assert events == []
 
 
