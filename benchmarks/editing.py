@@ -32,6 +32,7 @@ from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized
 from ganlab.text.quality import EditQuality, edit_quality
+from ganlab.text.strength import STRENGTHS, worth
 
 NEUTRAL = "a person"
 SENTENCES = (
@@ -46,7 +47,6 @@ SENTENCES = (
 )  # fmt: skip
 CAN = 0.01  # of a model's pictures that show it, so that it can make it
 PSI = 0.7
-ALPHAS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
 TIMES = (0.5, 1.0, 1.5)  # a mapper's step
 PARTS = (0.3, 0.6, 1.0)  # of an optimization's way
 ALLOWED = 0.1  # of the other attributes flipped
@@ -91,11 +91,33 @@ class Bench:
 def by_direction(bench: Bench, beta: float, how: str) -> Found:
     """Global directions of StyleSpace."""
     effects = known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how)
-    found: Found = {alpha: [] for alpha in ALPHAS}
+    found: Found = {alpha: [] for alpha in STRENGTHS}
     for text in bench.sentences:
         offsets = text_offsets(effects, text_change(bench.clip, NEUTRAL, text), beta)
-        for alpha in ALPHAS:
+        for alpha in STRENGTHS:
             found[alpha].append(bench.judged(text, bench.pictures(bench.ws, (alpha * offsets)[None])))
+    return found
+
+
+@torch.inference_mode()
+def by_fit(bench: Bench, beta: float, hows: Sequence[str]) -> Found:
+    """Directions that are as strong as suits each picture, of the channels that suit it best: as the lab does it."""
+    effects = [
+        known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how) for how in hows
+    ]
+    start = bench.clip.embed_images(bench.before)
+    found: Found = {1.0: []}
+    for text in bench.sentences:
+        change = text_change(bench.clip, NEUTRAL, text)
+        best, after = torch.full((len(bench.ws),), -torch.inf), bench.before.clone()
+        for one in effects:
+            offsets = text_offsets(one, change, beta)
+            for strength in STRENGTHS:
+                images = bench.pictures(bench.ws, (strength * offsets)[None])
+                value = worth(start, bench.clip.embed_images(images), change)
+                better = value > best
+                best[better], after[better] = value[better], images[better]
+        found[1.0].append(bench.judged(text, after))
     return found
 
 
@@ -207,6 +229,8 @@ def main() -> None:
     print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
     for how in given.how:
         told(f"Global directions, channels {how}", lambda how=how: by_direction(bench, given.beta, how), bench, summary)
+    title = f"Strength fitted to each picture, channels {' or '.join(given.how)}"
+    told(title, lambda: by_fit(bench, given.beta, given.how), bench, summary)
     if given.optimized:
         told("Optimization", lambda: by_optimization(bench, given.optimized, given.steps), bench, summary)
     if given.mapped:

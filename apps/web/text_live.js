@@ -1,7 +1,7 @@
 // A run that is watched: a button that starts and stops it, how far it is, and its loss terms as lines.
 
-const TERMS = { clip: ["1 − cosine to the text", "#1565c0"], distance: ["L2 of the step", "#c2570c"], identity: ["identity", "#2e7d32"] };
-const TERM_CHARTS = [["clip"], ["distance", "identity"]];
+const TERMS = { clip: ["1 − cosine to the text", "#1565c0"], distance: ["L2 of the step", "#c2570c"], identity: ["identity", "#2e7d32"], beside: ["what else changes", "#2e7d32"] };
+const TERM_CHARTS = [["clip"], ["distance", "identity", "beside"]];
 
 class LiveRun {
   constructor(text, title, start) {

@@ -13,11 +13,12 @@ class TextOptimize {
     this.steps = setting("steps", "How long it goes on", 10, 1000, 200, "int");
     this.lr = setting("learning rate", "Of Adam, at its highest", 0.01, 0.5, 0.1);
     this.l2 = setting("L2 weight", "How much it is held where it began: more changes less", 0, 0.05, 0.008);
+    this.beside = setting("hold the rest", "Weight of what else changes, as CLIP sees it; for the aim change", 0, 1, 0.3);
     this.live = new LiveRun("Start", "Moves the latents step by step; stop it when you like what you see", () => this.start());
     this.along = dial("along the way", "0: where it began, 1: where it ended", 0, 1, 1, (v, final) => this.walk(v, final));
     this.another = button("Keep it, go on", "What was found becomes an edit of its own", () => this.keep());
     this.root = make("div", "studio-method");
-    this.root.append(line(this.space, this.aim), this.steps, this.lr, this.l2, this.live.root, this.along, line(this.another));
+    this.root.append(line(this.space, this.aim), this.steps, this.lr, this.l2, this.beside, this.live.root, this.along, line(this.another));
     this.forget();
   }
 
@@ -50,7 +51,7 @@ class TextOptimize {
     const { store, facts, stage } = studio;
     const begun = store.recipe;
     const recipe = { ...begun, edits: begun.edits.filter((edit) => !this.mine.has(edit.direction)) };
-    const how = { ...texts.words, aim: this.aim.value, space: this.space.value, steps: dialled(this.steps), lr: dialled(this.lr), l2: dialled(this.l2) };
+    const how = { ...texts.words, aim: this.aim.value, space: this.space.value, steps: dialled(this.steps), lr: dialled(this.lr), l2: dialled(this.l2), beside: dialled(this.beside) };
     this.tell("");
     const picture = async (blob) => {
       const bitmap = await createImageBitmap(blob);

@@ -1,24 +1,30 @@
-// Two texts as a direction of channels of styles: at once, once the model is learnt.
+// Two texts as a direction of channels of styles: at once, once the model is learnt; then as strong as suits the picture.
 
-const HOWS = [["together", "channels: together"], ["apart", "channels: one by one"]];
-const HOW = "How the model's channels are learnt: together, from how its pictures vary; or one by one, as StyleCLIP does, which takes longer";
+const HOWS = [["any", "channels: whichever fits"], ["together", "channels: together"], ["apart", "channels: one by one"]];
+const HOW = "How the model's channels are learnt: together, from how its pictures vary; or one by one, as StyleCLIP does, which takes longer; or the one of both that suits the text better";
+const WAYS = { together: "together", apart: "one by one" };
+const FIT = "Tries strengths on this picture, and takes the one that comes nearest to the text while little else changes, as CLIP sees it";
 
 class TextPrompt {
   constructor(studio, stack, texts) {
     this.studio = studio;
     this.stack = stack;
     this.texts = texts;
-    const { beta, direction, how } = { beta: 0.1, how: "together", ...studio.store.extra.text };
+    const { beta, direction, how } = { beta: 0.1, how: "any", ...studio.store.extra.text };
     this.mine = new Set([direction]); // directions that the texts in the boxes have had so far
     this.beta = dial("beta", "How much a channel must have to do with the text to be moved: higher changes less else", 0, 0.5, beta, (v, final) => this.now(final));
     this.alpha = dial("alpha", "How far it goes; below 0 the opposite", -REACH.s, REACH.s, 2, (v, final) => this.strengthen(v, final));
+    this.written = null; // the target whose edit is there
+    this.ours = null; // the strength that it was given here, and not by the visitor
+    this.chosen = "together"; // the way of learning that fits best
     this.known = []; // of the ways: those in which this model is learnt
     this.how = menu(HOW, HOWS, how, () => this.turn());
     this.learn = button("Learn this model", "Looks once at what the model's channels do, as CLIP sees it; then texts work at once", () => this.study());
+    this.fitted = button("Fit strength", FIT, () => this.refit());
     this.another = button("Keep it, write another", "What is written becomes an edit of its own", () => this.keep());
     this.progress = new Progress();
     this.root = make("div", "studio-method");
-    this.root.append(line(this.how), this.alpha, this.beta, line(this.learn, this.another), this.progress.root);
+    this.root.append(line(this.how, this.fitted), this.alpha, this.beta, line(this.learn, this.another), this.progress.root);
     this.pump = new Pump((wish) => this.write(wish));
   }
 
@@ -26,8 +32,14 @@ class TextPrompt {
     this.known = [];
   }
 
+  /** The way of learning that a text takes at once. */
+  get way() {
+    if (this.how.value !== "any") return this.how.value;
+    return this.known.includes(this.chosen) ? this.chosen : this.known[0] || "together";
+  }
+
   get ready() {
-    return this.known.includes(this.how.value);
+    return this.known.includes(this.way);
   }
 
   /** The same texts, by channels that were learnt in the other way. */
@@ -41,7 +53,7 @@ class TextPrompt {
     this.known = known;
     const { ready } = this;
     this.learn.hidden = ready;
-    this.another.hidden = !ready;
+    this.another.hidden = this.fitted.hidden = !ready;
     this.tell(ready ? "" : "First the model must be learnt, once: how each of its channels changes pictures.");
   }
 
@@ -51,7 +63,7 @@ class TextPrompt {
 
   async study() {
     const { line, facts } = this.studio;
-    const how = this.how.value;
+    const how = this.way;
     try {
       const [header] = await this.progress.follow((part) => line.ask({ do: "learn", how, recipe: { model: facts.name } }, part));
       if (header.cancelled || facts !== this.studio.facts) return;
@@ -67,18 +79,44 @@ class TextPrompt {
     else if (this.ready) this.tell("");
   }
 
+  /** The texts' edit at once, and then, where nobody has set its strength, as strong as suits the picture. */
   async write({ final }) {
-    const { line, facts } = this.studio;
-    const wish = { ...this.texts.words, beta: dialled(this.beta), how: this.how.value };
+    const { line, facts, store } = this.studio;
+    const { at } = this;
+    const wish = { ...this.texts.words, beta: dialled(this.beta) };
+    const mayFit = final && (at < 0 || wish.target !== this.written || store.recipe.edits[at].strength === this.ours);
+    this.written = wish.target;
     try {
-      const [{ direction, hint, channels }] = await line.ask({ do: "text", ...wish, recipe: { model: facts.name } }).answer;
+      const [found] = await line.ask({ do: "text", ...wish, how: this.way, recipe: { model: facts.name } }).answer;
       if (facts !== this.studio.facts) return;
-      this.tell(`${hint ? `${hint} ` : ""}${channels} channel${channels === 1 ? " moves" : "s move"}.`, !!hint);
-      this.texts.remember({ beta: wish.beta, direction: direction.vector });
-      this.place(direction, final);
+      this.take(found, wish, final);
+      if (mayFit) await this.fit(wish);
     } catch (error) {
       this.tell(error.message, true);
     }
+  }
+
+  async fit(wish) {
+    const { line, facts, store } = this.studio;
+    const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };
+    const asked = JSON.stringify(store.recipe);
+    const [best] = await line.ask({ do: "fit", ...wish, how: this.how.value, recipe }).answer;
+    const still = facts === this.studio.facts && wish.target === this.texts.words.target;
+    if (!still || asked !== JSON.stringify(store.recipe)) return; // somebody has gone on meanwhile
+    this.chosen = best.how;
+    this.take(best, wish, true);
+  }
+
+  take({ direction, hint, channels, how, strength }, { beta }, final) {
+    const fit = strength === undefined ? "" : ` Strength ${strength} fits${this.how.value === "any" ? `, channels ${WAYS[how]}` : ""}.`;
+    this.tell(`${hint ? `${hint} ` : ""}${channels} channel${channels === 1 ? " moves" : "s move"}.${fit}`, !!hint);
+    this.texts.remember({ beta, direction: direction.vector });
+    this.place(direction, final, strength);
+  }
+
+  refit() {
+    this.written = null;
+    this.now();
   }
 
   /** The edit that the texts have written, in the stack; -1 if it is not there. */
@@ -86,11 +124,12 @@ class TextPrompt {
     return placeOf(this.studio.store.recipe.edits, this.mine);
   }
 
-  place(direction, final) {
+  place(direction, final, strength) {
     const { at } = this;
-    const fields = { name: direction.name, space: direction.space, direction: direction.vector };
+    const fields = { name: direction.name, space: direction.space, direction: direction.vector, ...(strength && { strength }) };
     this.mine.add(direction.vector);
-    if (at < 0) return this.stack.add({ ...fields, strength: dialled(this.alpha) }, final);
+    if (at < 0 || strength) this.ours = strength || dialled(this.alpha);
+    if (at < 0) return this.stack.add({ strength: dialled(this.alpha), ...fields }, final);
     this.stack.edit((edits) => Object.assign(edits[at], fields), final);
   }
 
@@ -102,6 +141,7 @@ class TextPrompt {
 
   keep() {
     this.mine.clear();
+    this.written = null;
     this.texts.remember({ direction: undefined });
     this.texts.clear();
     this.tell("");

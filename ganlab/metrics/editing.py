@@ -23,6 +23,18 @@ def directional_similarity(
     return F.cosine_similarity(after - before, change[None].to(after), dim=1)
 
 
+def along_and_beside(
+    before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], change: Float[Tensor, " d"]
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """How far an edit moved a picture's vector along the text's change, and how far at a right angle to it.
+
+    `before` and `after` are unit vectors of the pictures, `change` one of the texts.
+    """
+    moved, change = after - before, change.to(after)
+    along = moved @ change
+    return along, torch.linalg.vector_norm(moved - along[:, None] * change, dim=1)
+
+
 def attribute_dependency(
     before: Read, after: Read, spread: Mapping[str, float], target: Collection[str]
 ) -> Float[Tensor, " n"]:

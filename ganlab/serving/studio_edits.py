@@ -10,6 +10,7 @@ from ganlab.serving.edits import SUGGESTIONS, makes_faces
 from ganlab.serving.models import Painter, Tick
 from ganlab.text import HOWS
 
+ANY = "any"  # channels that were learnt in whichever way
 Event = threading.Event
 
 
@@ -55,13 +56,26 @@ def _learn(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Eve
 def _text(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     """Two texts as a direction, with a hint where a word of them is not known."""
     worker, clip = studio.worker(model_of(message, viewer)), studio.editing.clip()
-    neutral, target = (_words(message, name) for name in ("neutral", "target"))
-    beta = numbers(message, "beta", 0, 1, 0.1)
-    how = _how(message)
+    neutral, target, beta, (how, *_) = text_wish(message)
     found = worker.ask(lambda painter: studio.editing.text(painter, clip, neutral, target, beta, how)).result()
+    viewer.say(ask, "text", **about_text(clip, neutral, target, found))
+
+
+def text_wish(message: Message) -> tuple[str, str, float, tuple[str, ...]]:
+    """(neutral text, target text, beta, ways in which channels may have been learnt, the first one first)."""
+    neutral, target = (_words(message, name) for name in ("neutral", "target"))
+    hows = HOWS if message.get("how") == ANY else (_how(message),)
+    return neutral, target, numbers(message, "beta", 0, 1, 0.1), hows
+
+
+def about_text(clip: Any, neutral: str, target: str, direction: Any) -> dict[str, Any]:
+    """What a page shows of a direction that texts have given."""
     hint = clip.hint(f"{neutral} {target}") if hasattr(clip, "hint") else ""
-    channels = int(found.vector.partition(":")[0])
-    viewer.say(ask, "text", direction=found.to_dict(full=True), hint=hint, channels=channels)
+    return {
+        "direction": direction.to_dict(full=True),
+        "hint": hint,
+        "channels": int(direction.vector.partition(":")[0]),
+    }
 
 
 def _tick(viewer: Viewer, ask: int, end: Event) -> Tick:

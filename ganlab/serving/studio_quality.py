@@ -1,16 +1,21 @@
-"""How good an edit is, for the editing lab: measured on the pictures that the page shows, with it and without."""
+"""How good an edit is, for the editing lab: measured on the pictures that the page shows, with it and without.
+
+And how strong it is to be.
+"""
 
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 from ganlab.config import InvalidInput
 from ganlab.recipe import Edit, Recipe, unpack_channels, unpack_latent
-from ganlab.serving.asking import Job, Message, Viewer, Workers, chunks, model_of, recipes_of
+from ganlab.serving.asking import Job, Message, Viewer, Workers, chunks, model_of, recipe_of, recipes_of
 from ganlab.serving.edits import check_words, makes_faces
 from ganlab.serving.models import Painter
+from ganlab.serving.studio_edits import about_text, text_wish
 
 MOST = 24  # pictures that an edit is measured on
 AT_ONCE = 4  # pictures that are made together
@@ -31,13 +36,9 @@ def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
         return recipes, moved(painter, edits[0]), makes_faces(painter)
 
     def pictures(recipes: list[Recipe]) -> Any:
-        """Some at a time: others' pictures come between."""
-        made: list[Any] = []
-        for some in chunks(recipes, AT_ONCE):
-            if end.is_set():
-                raise InvalidInput("picture", "was not measured")
-            made += worker.ask(partial(_made, some)).result()
-        return _tensor(made)
+        import torch
+
+        return torch.cat(list(_pictures(worker, recipes, end)))
 
     recipes, layers, faces = worker.ask(look).result()
     figures = None
@@ -48,6 +49,37 @@ def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
         neutral = neutral if isinstance(neutral, str) and neutral.strip() else NEUTRAL
         figures = _figures(studio, pictures(before), pictures(after), neutral, _said(name), faces)
     viewer.say(ask, "quality", figures=figures, moved=layers)
+
+
+def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    """A text as an edit of one picture, as strong as suits it, of whichever channels that are known suit it best."""
+    from ganlab.latents.directions import as_edit
+    from ganlab.text.directions import text_change
+    from ganlab.text.strength import STRENGTHS, fit
+
+    worker, clip, editing = studio.worker(model_of(message, viewer)), studio.editing.clip(), studio.editing
+    neutral, target, beta, hows = text_wish(message)
+
+    def work(painter: Painter) -> tuple[Recipe, dict[str, Any]]:
+        ready = [how for how in hows if editing.ready(painter, clip, how)] or hows[:1]
+        found = {how: editing.text(painter, clip, neutral, target, beta, how) for how in ready}
+        return recipe_of(message, painter), found
+
+    recipe, found = worker.ask(work).result()
+    tries = [as_edit(direction, strength) for direction in found.values() for strength in STRENGTHS]
+    recipes = [replace(recipe, edits=(*recipe.edits, one)) for one in tries]
+    (before,) = _pictures(worker, [recipe], end)
+    best = fit(before, _pictures(worker, recipes, end), text_change(clip, neutral, target), clip)
+    how = list(found)[best.at // len(STRENGTHS)]
+    viewer.say(ask, "fit", how=how, strength=tries[best.at].strength, **about_text(clip, neutral, target, found[how]))
+
+
+def _pictures(worker: Any, recipes: list[Recipe], end: Event) -> Iterator[Any]:
+    """Some at a time: others' pictures come between."""
+    for some in chunks(recipes, AT_ONCE):
+        if end.is_set():
+            raise InvalidInput("picture", "was not measured")
+        yield _tensor(worker.ask(partial(_made, some)).result())
 
 
 def _made(recipes: list[Recipe], painter: Painter) -> list[Any]:
@@ -117,4 +149,4 @@ def _tensor(pictures: list[Any]) -> Any:
     return (torch.from_numpy(images.transpose(0, 3, 1, 2)) / 127.5 - 1).expand(-1, 3, -1, -1)
 
 
-QUALITY_JOBS: dict[str, Job] = {"quality": _quality}
+QUALITY_JOBS: dict[str, Job] = {"quality": _quality, "fit": _fit}

@@ -64,12 +64,12 @@ def _optimize(studio: Workers, viewer: Viewer, ask: int, message: Message, end: 
         way, recipe = Waypoints(), recipe_of(message, painter)
         go_on = worker.between(painter, lambda done, of: not end.is_set())
         for moment in optimized(cast(Any, painter), clip, recipe, how):
-            _check_terms(moment.step, moment.clip, moment.l2)
+            _check_terms(moment.step, moment.clip, moment.l2, moment.beside)
             way.add(moment)
             if moment.step % every == 0 or moment.step == how.steps:
                 image = pictures.shrunk(to_pixels(moment.image[None])[0], SIDE)
                 viewer.show(ask, "tile", pictures.jpeg(image), mime="image/jpeg")
-            terms = {"clip": moment.clip, "distance": moment.l2}
+            terms = {"clip": moment.clip, "distance": moment.l2, "beside": moment.beside}
             viewer.say(ask, "progress", done=moment.step, of=how.steps, terms=terms)
             if not go_on(moment.step, how.steps):
                 break

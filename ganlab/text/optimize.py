@@ -14,6 +14,7 @@ from ganlab.config import Config, InvalidInput, knob
 from ganlab.data.faces.many import changed
 from ganlab.latents.directions import as_edit, s_direction, w_direction
 from ganlab.latents.inversion import pace
+from ganlab.metrics.editing import along_and_beside
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import LONGEST, Embedder, check_styles, coloured, style_deviations, text_change, whole_text
@@ -44,6 +45,7 @@ class Optimization(TextAim):
     steps: int = knob(300, "Steps", lo=1, hi=5000)
     lr: float = knob(0.1, "Learning rate of Adam, at its highest", lo=1e-5, hi=10, log=True)
     l2: float = knob(0.008, "Weight of the squared distance from where it began", lo=0, hi=10)
+    beside: float = knob(0.3, "Weight of what else changes, as CLIP sees it; for the aim change", lo=0, hi=10)
     varied: bool = knob(True, "Whether CLIP sees the picture moved, lit and blurred a little, anew in each step")
 
 
@@ -55,6 +57,7 @@ class Moment:
     image: Tensor  # [C, H, W], about in [-1, 1], on the CPU, before this step's move
     clip: float  # 1 - cosine of picture and aim
     l2: float  # squared distance, weighted
+    beside: float  # how far the picture has moved at a right angle to the aim, weighted
     moved: Tensor  # [num_ws, w_dim] or [channels of S]: how far from the start
 
 
@@ -72,7 +75,7 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
     scale = (torch.ones(()) if how.space == "w" else style_deviations(renderer)).to(ws.device)
-    aim = text_aim(clip, how)
+    aim, start = text_aim(clip, how), None
     mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
         moved = delta * mask * scale
@@ -82,12 +85,22 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
         seen = clip.embed_images(varied(shown, step) if how.varied else shown)
         away = (1 - (seen @ aim.to(seen.device)).sum()).to(ws.device)
         l2 = how.l2 * (delta * mask).square().sum()
-        yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), moved[0].detach().cpu())
+        if start is None:
+            start = clip.embed_images(shown.detach()).detach()
+        beside = _beside(how, start, seen, aim).to(ws.device)
+        yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), beside.item(), moved[0].detach().cpu())
         if step < how.steps:
             optimizer.param_groups[0]["lr"] = how.lr * pace(step / how.steps)
             optimizer.zero_grad()
-            (away + l2).backward()
+            (away + l2 + beside).backward()
             optimizer.step()
+
+
+def _beside(how: Optimization, start: Tensor, seen: Tensor, aim: Tensor) -> Float[Tensor, ""]:
+    """Towards a text alone there is no beside: the picture has to change as a whole."""
+    if how.aim == "text" or torch.equal(start, seen):  # a norm has no slope at zero
+        return seen.new_zeros(())
+    return how.beside * along_and_beside(start, seen, aim)[1].sum()
 
 
 def varied(images: Float[Tensor, "n 3 h w"], step: int) -> Float[Tensor, "n 3 h w"]:

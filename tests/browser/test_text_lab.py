@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from ganlab import weights
 from ganlab.config import to_link
@@ -96,6 +96,19 @@ def shows(page: Page, picture: bytes, same: bool) -> None:
     )
 
 
+def standing(page: Page) -> bytes:
+    """What is shown when the last wish has come."""
+    expect(page.locator(".studio-tried canvas.stale, .studio-tile.stale")).to_have_count(0, timeout=60000)
+    return pixels(page)
+
+
+def fitted(told: Locator) -> float:
+    """The strength that the page says it has found."""
+    found = re.search(r"Strength ([\d.]+) fits", told.inner_text())
+    assert found
+    return float(found[1])
+
+
 def link_of(page: Page) -> str:
     """The recipe in the link that the share dialog shows."""
     page.get_by_role("button", name="Share").click()
@@ -115,9 +128,13 @@ def test_a_text_is_an_edit_and_a_model_without_styles_says_why_not(open_page: Op
     page.get_by_role("button", name="Learn this model").click()
     expect(told).to_be_hidden(timeout=60000)
     target = page.get_by_label("Target text: what it should show")
-    second = changes(page, lambda: target.fill("a red thing"))
+    changes(page, lambda: target.fill("a red thing"))
     expect(page.locator(".studio-edit b")).to_have_text("a red thing")
-    assert second != first and changes(page, lambda: slide(page, "alpha", 50)) != second
+    expect(told).to_contain_text(re.compile(r"Strength [\d.]+ fits, channels together"), timeout=20000)
+    second = standing(page)
+    assert second != first and recipe_of(page)["edits"][0]["strength"] == fitted(told)
+    assert changes(page, lambda: slide(page, "alpha", 50)) != second
+    assert changes(page, page.get_by_role("button", name="Fit strength").click) == second
     changes(page, lambda: target.fill("a blue thing"))
     expect(page.locator(".studio-edit b")).to_have_text("a blue thing")  # the same edit, written anew
     for text, says in (("😀", "says the same"), ("red " * 2500, "10,000 characters"), ("ein Gesicht", "says the same")):
@@ -141,7 +158,8 @@ def test_a_sentence_changes_what_the_classifier_reads(open_page: Open, server: s
     expect(target).to_be_enabled(timeout=30000)
     expect(page.get_by_role("button", name="Learn this model")).to_be_hidden(timeout=60000)
     changes(page, lambda: target.fill("a person with red lipstick"))
-    changes(page, lambda: slide(page, "alpha", 90))
+    told = page.locator(".studio-block [role=status]").first
+    expect(told).to_contain_text("fits", timeout=30000)  # as strong as suits the picture, with nobody's help
     asked = page.locator(".edit-figure[data-name=asked] b")
     expect(asked).to_have_text(re.compile("%"), timeout=30000)
     before, after = (int(number) for number in re.findall(r"\d+", asked.inner_text()))

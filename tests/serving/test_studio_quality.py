@@ -7,6 +7,8 @@ import pytest
 
 from ganlab.serving.edits import NO_CLIP, Texts
 from ganlab.serving.studio_quality import _said
+from ganlab.text import HOWS
+from ganlab.text.strength import STRENGTHS
 from tests.serving.test_studio import Tab
 from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, learnt_tab, tab_of
 
@@ -32,6 +34,20 @@ def test_a_text_edit_is_measured_with_it_and_without(tab: Tab) -> None:
     assert back["figures"]["similarity"] < -0.3
     muted, _ = tab.ask(do="quality", recipes=recipes({**edit, "muted": True}), at=0, neutral="a thing")
     assert muted["figures"] == told["figures"]  # what it would do
+
+
+def test_a_text_is_as_strong_as_suits_the_picture(tab: Tab) -> None:
+    found = tab.ask(do="fit", **RED, how="any")[0]
+    assert found["type"] == "fit" and found["how"] in HOWS and found["strength"] in STRENGTHS, found
+    assert found["direction"] == tab.ask(do="text", **{**RED, "how": found["how"]})[0]["direction"]
+
+    def measured(strength: float) -> dict[str, Any]:
+        edit = edit_of(found["direction"], strength)
+        return tab.ask(do="quality", recipes=recipes(edit)[:1], at=0, neutral="a thing")[0]["figures"]
+
+    assert measured(found["strength"])["similarity"] > 0.3
+    twice = tab.ask(do="fit", **{**RED, "recipe": recipes(edit_of(found["direction"], found["strength"]))[0]})[0]
+    assert twice["type"] == "fit"  # behind an edit that is there
 
 
 def test_the_others_of_a_stack_stay(tab: Tab) -> None:
@@ -66,11 +82,14 @@ def test_models_without_styles_and_without_a_clip(tab: Tab, tmp_path: Path) -> N
         ({"recipes": recipes(), "at": "x"}, "the number of an edit"),
         ({"recipes": [], "at": 0}, "1 to 24 pictures"),
         ({"recipes": "x", "at": 0}, "1 to 24 pictures"),
+        ({"do": "fit", **RED, "target": " "}, "target text is empty"),
+        ({"do": "fit", **RED, "how": "x"}, "must be one of together, apart"),
+        ({"do": "fit", **RED, "recipe": {"model": "plain"}}, "know the model's channels first"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(tab: Tab, message: dict[str, Any], says: str) -> None:
     tab.ask(do="render", recipe={"model": "tiny"})
-    told, _ = tab.ask(do="quality", **message)
+    told, _ = tab.ask(**{"do": "quality", **message})
     assert told["type"] == "error" and says in told["text"], told
 
 

@@ -66,7 +66,7 @@ def test_of_a_long_way_some_points_are_kept() -> None:
     for steps in (1, 5, 20, 41, 300, 5000):
         way = Waypoints()
         for step in range(steps + 1):
-            way.add(Moment(step, torch.zeros(()), 0.0, 0.0, torch.zeros(())))
+            way.add(Moment(step, torch.zeros(()), 0.0, 0.0, 0.0, torch.zeros(())))
         kept = [moment.step for moment in way.moments()]
         assert kept == sorted(set(kept)) and kept[0] > 0 and kept[-1] == steps
         assert min(steps, WAYPOINTS // 2) <= len(kept) <= WAYPOINTS

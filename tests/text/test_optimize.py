@@ -8,9 +8,11 @@ import torch
 
 from ganlab import weights
 from ganlab.config import InvalidInput
+from ganlab.metrics.editing import along_and_beside
 from ganlab.networks import dcgan
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
+from ganlab.text.directions import text_change
 from ganlab.text.optimize import Moment, Optimization, edit_of, optimized
 from tests.text.colours import Colours
 from tests.tiny_models import write_model
@@ -56,6 +58,14 @@ def test_only_chosen_layers_move(renderer: Renderer) -> None:
 def test_distance_holds_it_back(renderer: Renderer) -> None:
     far, near = (run(renderer, replace(SHORT, l2=l2))[-1] for l2 in (0.0, 1.0))
     assert near.moved.norm() < far.moved.norm() / 2 and near.clip > far.clip
+
+
+def test_what_else_changes_is_held_back(renderer: Renderer) -> None:
+    start = Colours().embed_images(renderer.image(PLAIN)[None])
+    aim = text_change(Colours(), "a thing", "a red thing")
+    free, held = (run(renderer, replace(SHORT, beside=weight, varied=False))[-1] for weight in (0.0, 3.0))
+    moved = [along_and_beside(start, Colours().embed_images(end.image[None]), aim) for end in (free, held)]
+    assert moved[1][1] < 0.7 * moved[0][1] and moved[1][0] > 0.02, moved
 
 
 def test_it_starts_where_edits_have_led_and_can_be_left(renderer: Renderer) -> None:

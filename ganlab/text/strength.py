@@ -1,0 +1,51 @@
+"""How strong an edit is to be: as strong as suits the picture.
+
+One strength for all texts and pictures is too weak for some and too strong for others: red hair turns pink, a mustache
+becomes a beard. A CLIP sees that, so some strengths are tried and the one is taken that comes nearest to the text while
+the picture, as the CLIP sees it, changes little else.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from ganlab.metrics.editing import along_and_beside
+from ganlab.text.directions import Embedder
+
+STRENGTHS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0)  # of a direction of channels: standard deviations of the first channel
+# Measured on 24 faces and 30 sentences: 0 flips 9 % of the other attributes, 0.05 7 % with no less success, and 0.3
+# stops before the text is reached.
+BESIDE = 0.05
+
+
+class Fit(NamedTuple):
+    """Which of the tried pictures fits."""
+
+    at: int  # its place among them
+    worth: float  # how far it has come towards the text, less a part of what else has changed
+
+
+@torch.inference_mode()
+def fit(
+    before: Shaped[Tensor, "1 3 h w"],
+    tried: Iterable[Shaped[Tensor, "k 3 h w"]],
+    change: Float[Tensor, " d"],
+    clip: Embedder,
+) -> Fit:
+    """The best of some edits of one picture. Images in [-1, 1]; `tried` gives them a few at a time."""
+    start = F.normalize(clip.embed_images(before), dim=1)
+    ends = [worth(start, F.normalize(clip.embed_images(images), dim=1), change) for images in tried]
+    value, at = torch.cat(ends).max(0)
+    return Fit(int(at), float(value))
+
+
+def worth(
+    before: Float[Tensor, "m d"], after: Float[Tensor, "n d"], change: Float[Tensor, " d"], beside: float = BESIDE
+) -> Float[Tensor, " n"]:
+    """How far edits have come towards a text, less a part of how far they have led elsewhere; m is n or 1."""
+    along, aside = along_and_beside(before.expand(len(after), -1), after, change)
+    return along - beside * aside
