@@ -113,10 +113,11 @@ def contents(demo: gr.Blocks) -> None:
     if found is None:
         gr.Markdown(NO_RESULTS)
     else:
+        narrow = f", layers of at most {found.channels} channels" if found.channels else ""
         gr.Markdown(
             f"Figures: {found.seconds:g} seconds of training each on {found.data} of {found.resolution} pixels, on "
-            f"{found.device}, {found.pictures:,} pictures measured. That is about first steps, not about what each can "
-            "reach."
+            f"{found.device}{narrow}; {found.pictures:,} pictures measured. That is about first steps, not about what "
+            "each can reach."
         )
     gr.HTML(table(), elem_id="zoo-table", apply_default_css=False)
     menu = [(row.title, name) for name, row in IMAGE_PRESETS.items()]

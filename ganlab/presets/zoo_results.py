@@ -39,6 +39,7 @@ class ZooResults(Config):
     data: str = knob("faces", "The set of images", longest=40)
     resolution: int = knob(32, "Pixels of a side", lo=16, hi=1024)
     seconds: float = knob(0.0, "Training of each preset", lo=0)
+    channels: int = knob(0, "Most channels of a layer; 0: as many as the presets have", lo=0)
     pictures: int = knob(0, "Generated pictures that were measured", lo=0)
     most_modes: int = knob(0, "Kinds among as many real pictures; 0: not counted", lo=0)
     device: str = knob("", "What it was trained on", longest=80)

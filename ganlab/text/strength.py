@@ -5,7 +5,7 @@ becomes a beard. A CLIP sees that, so some strengths are tried and the one is ta
 the picture, as the CLIP sees it, changes little else.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
