@@ -4,9 +4,10 @@
                              [--out apps/web/zoo]
 
 Each preset is trained for so many seconds of its own (drawing the data, which stay in memory, is not counted; on one
-thread of a CPU what other programs take does not count either) with the settings that it has; G's average is measured on 500 pictures beside 2,000 real ones: Fréchet distance and precision and
-recall on the features of the faces' classifier (digits: the pyramid's), and how many pairs of a hat and a hairstyle the
-classifier sees among its pictures, of those that it sees among as many real ones. Wide and slow systems have seen few
+thread of a CPU what other programs take does not count either) with the settings that it has; G's average is measured
+on 500 pictures beside 2,000 real ones: Fréchet distance and precision and recall on the features of the faces'
+classifier (digits: the pyramid's), and how many pairs of a hat and a hairstyle the classifier sees among its pictures,
+of those that it sees among as many real ones. Wide and slow systems have seen few
 images when their time is over: a table of one minute is about first steps, not about what each can reach. An error ends
 a row, not the table. The sheet has a row of pictures for each preset, in the order of the table. `--out` writes the
 figures and a small sheet for each preset into a folder; those of apps/web/zoo are what the app's zoo page shows.
