@@ -133,6 +133,15 @@ def disturbance_figure(
     yield from followed(FOLLOWING, _visitor(request, "disturbances"), work, shown, [LEFT])
 
 
+def bring(files: list[str] | None) -> Updates:
+    """(status, menu of data with a visitor's own images, chosen)."""
+    try:
+        title, name = measuring().bring(files or [])
+    except InvalidInput as error:
+        return said(sentence(error), "problem"), LEFT
+    return said(f"{title} can be measured beside now."), gr.update(choices=[(title, name), *_lists()[1]], value=name)
+
+
 def cancel(request: gr.Request) -> None:
     """Ends what is measured for this visitor."""
     for tab in ("report", "curve"):
@@ -188,6 +197,18 @@ def contents(demo: gr.Blocks) -> None:
         features = gr.Dropdown(lists[2], label="Features", scale=2, min_width=180, elem_id="metrics-features")
         count = gr.Slider(50, most, 200, step=50, label="Pictures of each side", scale=2, min_width=220)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, scale=1, min_width=90)
+    with gr.Row(equal_height=True):
+        own = gr.UploadButton(
+            "Beside your own images",
+            file_count="multiple",
+            file_types=["image", ".zip"],
+            size="sm",
+            scale=0,
+            min_width=220,
+            elem_id="metrics-own",
+        )
+        brought = gr.HTML("", elem_id="metrics-brought")
+    own.upload(bring, own, [brought, data], **SHORT)
     given = [model, data, count, seed, features]
     seen = gr.State(False)  # whether the disturbances are: elsewhere they are not computed
     with gr.Tabs():

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import DRAWN, ImageData, open_images
+from ganlab.data.images.source import PICTURES
 from ganlab.features.extractors import EXTRACTORS, Extractor, usual
 from ganlab.features.inception import extractor_named, weights_path
 from ganlab.files import Cancelled
@@ -18,7 +20,7 @@ from ganlab.metrics.disturbance import DISTURBANCES, disturbed
 from ganlab.metrics.frechet import few, frechet_between, frechet_stats
 from ganlab.render.sheet import Pixels, sheet
 from ganlab.serving.following import Tick
-from ganlab.serving.image_choice import available
+from ganlab.serving.image_choice import UPLOADED, Uploads, available
 from ganlab.serving.models import Catalogue
 from ganlab.training.beside import data_beside
 from ganlab.training.full_report import Figure, distances_at, full_report
@@ -31,6 +33,8 @@ SHOWN, ACROSS = 8, 4  # pictures of a disturbance that are shown, and in a row
 ENLARGED = 3  # times
 SIDE = 64  # pixels at which data are disturbed
 LEVELS = 4
+OWN = "own:"  # before the name of a set that a visitor has brought
+MOST_OWN = 1 << 30  # bytes of all visitors' sets
 
 
 class Asked(NamedTuple):
@@ -77,6 +81,7 @@ class Measuring:
         self._clean: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self._found: OrderedDict[tuple[str, int, str], tuple[str, list[float]]] = OrderedDict()
         self._lock = threading.Lock()
+        self.uploads = Uploads(MOST_OWN)
 
     @property
     def most(self) -> int:
@@ -91,6 +96,27 @@ class Measuring:
     def sets(self) -> list[tuple[str, str]]:
         """(title, name) of the images that are here."""
         return [(title, name) for name, title in available().items()]
+
+    def bring(self, paths: Sequence[str]) -> tuple[str, str]:
+        """(title, name) of a new set of a visitor's files, images or zips of them. Raises `InvalidInput`."""
+        if not any(path.lower().endswith((*PICTURES, ".zip")) for path in paths):
+            raise InvalidInput("files", "hold no picture: choose images, or a zip of them")
+        with self._lock:
+            name = self.uploads.open()
+            for path in map(Path, paths):
+                self.uploads.add(name, path.name, path.read_bytes())
+            count = self.uploads.sets[name].count
+        return f"Your {count:,} image{'s' * (count != 1)}", OWN + name
+
+    def _data(self, data: Any) -> ImageData:
+        """What a page's name of a set stands for; `InvalidInput` where it is none, or no longer here."""
+        if not isinstance(data, str) or not data.startswith(OWN):
+            return ImageData(_known(data))
+        name = data.removeprefix(OWN)
+        if name not in self.uploads.sets:
+            raise InvalidInput("data", "these images of yours are no longer here; bring them again")
+        self.uploads.open(name)  # used now: kept for another while
+        return ImageData(UPLOADED, path=str(self.uploads.sets[name].folder))
 
     def features(self) -> list[tuple[str, str]]:
         """(title, name) of what pictures can be compared by; Inception where its weights are on this machine."""
@@ -132,7 +158,7 @@ class Measuring:
 
     def disturbances(self, names: Sequence[str], data: Any, count: Any, tick: Tick) -> Disturbed:
         """A Fréchet distance between clean pictures and the same disturbed, at every level (Heusel et al. 2017)."""
-        count, eye = self._count(count), usual(_known(data))
+        count, eye = self._count(count), usual(self._data(data).name)
         clean = self._images(data, count, tick)
         if len(clean) < FEWEST:
             raise InvalidInput("data", f"holds {len(clean)} pictures; {FEWEST} or more are needed")
@@ -172,7 +198,7 @@ class Measuring:
         with self._lock:
             key = (data, count)
             if key not in self._clean:
-                config = ImageData(_known(data), resolution=SIDE, limit=count if data in DRAWN else 0)
+                config = replace(self._data(data), resolution=SIDE, limit=count if data in DRAWN else 0)
                 images = open_images(config, _heard(tick, "pictures of the data")).train
                 at = range(0, len(images), max(1, len(images) // count))[:count]
                 self._clean[key] = images.get(at)[0].float() / 127.5 - 1
@@ -190,8 +216,7 @@ class Measuring:
 
     def _meter(self, G: Any, asked: Asked, count: int, tick: Tick) -> QualityMeter:
         """The data's features; one at a time, for two visitors often ask for the same."""
-        data = asked.data
-        config = data_beside(G, _known(data) if self.catalogue.public or not isinstance(data, str) else data)
+        config = self._beside(G, asked.data)
         if asked.features not in dict(self.features()).values():
             raise InvalidInput("features", "are not known here; choose some of the menu")
         eye = extractor_named(asked.features, config.name)
@@ -206,6 +231,12 @@ class Measuring:
                 _trim(self._meters, KEPT)
             self._meters.move_to_end(key)
             return self._meters[key]
+
+    def _beside(self, G: Any, data: Any) -> ImageData:
+        """On a server of one's own a path is a set too."""
+        if isinstance(data, str) and data.startswith(OWN):
+            return replace(data_beside(G, self._data(data).path), labels="")  # nobody has said what their classes are
+        return data_beside(G, _known(data) if self.catalogue.public or not isinstance(data, str) else data)
 
     def _count(self, count: Any) -> int:
         return int(_number("count", count, FEWEST, self.most))
@@ -229,7 +260,8 @@ def _seed(asked: Asked) -> int:
 
 def _title(asked: Asked, meter: QualityMeter, at: str = "") -> str:
     count = f"{int(asked.count):,} pictures, {len(meter.real.pictures):,} real ones"
-    return f"{asked.model} beside {asked.data}{at}: {count}"
+    data = "your images" if str(asked.data).startswith(OWN) else asked.data
+    return f"{asked.model} beside {data}{at}: {count}"
 
 
 def _large(pixels: Pixels) -> Pixels:

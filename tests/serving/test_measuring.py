@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ganlab.config import InvalidInput
+from ganlab.data.images import ImageData, open_images
 from ganlab.files import Cancelled
 from ganlab.serving import measuring
 from ganlab.serving.measuring import MOST_PUBLIC, Asked, Measuring
@@ -44,6 +46,39 @@ def test_the_curve_has_a_point_for_each_psi(lab: Measuring) -> None:
     found = lab.curve(ASKED, [0.2, 1.0], unheard)
     spread = [next(f.value for f in figures if f.name == "recall") for figures in found.figures]
     assert found.psis == [0.2, 1.0] and spread[0] <= spread[1]
+
+
+def test_a_visitor_brings_images_of_their_own(lab: Measuring, tmp_path: Path) -> None:
+    images = open_images(ImageData("digits", resolution=16)).train.get(range(30))[0]
+    paths = [tmp_path / f"{i}.png" for i in range(30)]
+    for path, image in zip(paths, images):
+        Image.fromarray(image[0].numpy()).save(path)
+    title, name = lab.bring([str(path) for path in paths])
+    assert title == "Your 30 images" and name not in dict(lab.sets()).values()  # nobody else is offered them
+    found = lab.report(Asked("mnist32", name, COUNT), 1.0, False, unheard)
+    assert "beside your images" in found.title and "FD-pyramid" in [figure.name for figure in found.figures]
+    clean, worse = lab.sample("blur", name, 2)
+    assert (clean != worse).any()
+
+
+@pytest.mark.parametrize(
+    ("files", "says"), [({}, "no picture"), ({"a.txt": b"x"}, "no picture"), ({"a.png": b""}, "empty")]
+)
+def test_what_is_no_image_is_refused(lab: Measuring, tmp_path: Path, files: dict[str, bytes], says: str) -> None:
+    for name, body in files.items():
+        (tmp_path / name).write_bytes(body)
+    with pytest.raises(InvalidInput, match=says):
+        lab.bring([str(tmp_path / name) for name in files])
+
+
+@pytest.mark.parametrize("name", ["own:", "own:../x", "own:never-given"])
+def test_a_set_that_is_not_here_is_named(lab: Measuring, name: str) -> None:
+    for ask in (
+        lambda: lab.report(Asked("mnist32", name, COUNT), 1.0, False, unheard),
+        lambda: lab.sample("blur", name, 1),
+    ):
+        with pytest.raises(InvalidInput, match="no longer here"):
+            ask()
 
 
 def test_a_distance_grows_with_each_level_and_is_found_once(lab: Measuring) -> None:
