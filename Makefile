@@ -35,7 +35,7 @@ check: .venv/.stamp-dev
 
 browser: .venv/.stamp-dev
 	@if [ -z "$(CHROMIUM)" ]; then $(BIN)/python -m playwright install chromium; fi
-	$(QUIET) $(BIN)/python -m pytest -m browser $(PYTEST)
+	$(QUIET) $(BIN)/python -m pytest -m browser --timeout 300 $(PYTEST)
 
 bench: .venv/.stamp-dev
 	@set -e; for file in $(BENCH); do echo "== $$file"; $(BIN)/python $$file; done

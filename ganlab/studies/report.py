@@ -3,7 +3,7 @@
 import html
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ganlab import files
 from ganlab.studies.book import Book, the_optuna
 from ganlab.studies.draws import of_study, told_figures
 from ganlab.studies.outcome import OBJECTIVES
+from ganlab.studies.published import Task, task_of_run
 
 REPORT, CHARTS, RUNS = "report.md", "report.html", "runs"
 SHOWN = 10  # draws in the table of the best ones
@@ -55,6 +56,7 @@ def report(book: Book) -> str:
     ]
     for preset, study in book.studies.items():
         parts += [f"## {preset}", *_of_preset(book, preset, study)]
+    parts += _beside_published(book)
     return "\n\n".join(parts) + "\n"
 
 
@@ -123,6 +125,44 @@ def _of_preset(book: Book, preset: str, study: Any) -> list[str]:
     if counted:
         parts.append("\n".join(["Failed:", "", *(f"- {count} x {why}" for why, count in counted)]))
     return parts
+
+
+def _beside_published(book: Book) -> list[str]:
+    """Our draws on a published task, with the paper's figures; nothing where no draw is on one."""
+    found: dict[Task, list[list[str]]] = {}
+    for preset, study in book.studies.items():
+        for task, rows in _by_task(_made(study)).items():
+            found.setdefault(task, []).extend(_our_rows(preset, rows))
+    parts = []
+    for task, ours in found.items():
+        theirs = [[f"{row.source}: {row.method}", row.modes, row.high_quality] for row in task.rows]
+        parts += [
+            f"## Beside published figures: {task.title}",
+            "The same data and the same measure (a sample is of high quality within three sigma of a mode). Networks, "
+            "batches and steps are not the papers': PacGAN's trained for 400,000 steps. Theirs are means over runs.",
+            _table(["", "modes", "% of high quality"], [*ours, *theirs]),
+        ]
+    return parts
+
+
+def _by_task(rows: Iterable[Any]) -> dict[Task, list[Any]]:
+    found: dict[Task, list[Any]] = {}
+    for trial in rows:
+        task = task_of_run(trial.user_attrs["run"])
+        if task is not None:
+            found.setdefault(task, []).append(trial)
+    return found
+
+
+def _our_rows(preset: str, rows: Sequence[Any]) -> list[list[str]]:
+    """The draw with most modes, and the median over draws."""
+    figures = [(row.user_attrs["figures"]["covered"], 100 * row.user_attrs["figures"]["high_quality"]) for row in rows]
+    modes, quality = (float(np.median(column)) for column in zip(*figures))
+    best = max(figures)
+    return [
+        [f"{preset}, best of {len(rows)} draws", f"{best[0]:g}", f"{best[1]:.1f}"],
+        [f"{preset}, median of {len(rows)} draws", f"{modes:g}", f"{quality:.1f}"],
+    ]
 
 
 def _slices(book: Book, preset: str, study: Any) -> Any:
