@@ -1,13 +1,14 @@
-"""All systems for images with the same time: what each makes of 32 px faces, and what it costs.
+"""All systems for images with the same time: what each makes of small faces or digits, and what it costs.
 
-    python benchmarks/zoo.py [--seconds 60] [--presets dcgan r3gan] [--data faces|digits] [--sheet zoo.png]
-                             [--out apps/web/zoo]
+    python benchmarks/zoo.py [--seconds 60] [--presets dcgan r3gan] [--data faces|digits] [--resolution 32]
+                             [--channels 64] [--sheet zoo.png] [--out apps/web/zoo]
 
 Each preset is trained for so many seconds of its own (drawing the data, which stay in memory, is not counted; on one
 thread of a CPU what other programs take does not count either) with the settings that it has; G's average is measured
 on 500 pictures beside 2,000 real ones: Fréchet distance and precision and recall on the features of the faces'
-classifier (digits: the pyramid's), and how many pairs of a hat and a hairstyle the classifier sees among its pictures,
-of those that it sees among as many real ones. Wide and slow systems have seen few
+classifier (digits: the pyramid's), and modes: how many pairs of a hat and a hairstyle the classifier sees among its
+pictures, of those that it sees among as many real ones; of digits, how many of the ten are the nearest real image of
+more than one picture in a hundred. Wide and slow systems have seen few
 images when their time is over: a table of one minute is about first steps, not about what each can reach. An error ends
 a row, not the table. The sheet has a row of pictures for each preset, in the order of the table. `--out` writes the
 figures and a small sheet for each preset into a folder; those of apps/web/zoo are what the app's zoo page shows.
@@ -39,11 +40,17 @@ from ganlab.training.quality import to_bytes
 
 PICTURES, SHOWN, LIMIT = 500, 12, 4000
 KINDS = ("hat", "hairstyle")
+RARE = 0.01  # share of the pictures, up to which a digit does not count as made
 ROW = "| {} | {:,.0f} | {:,} | {:,} | {} | {} | {} | {} |"
 
 
-def kinds(pictures: torch.Tensor) -> int:
-    """Pairs of a hat and a hairstyle that the classifier sees."""
+def modes(pictures: torch.Tensor, data: ImageData) -> int:
+    """Of faces: pairs of a hat and a hairstyle that the classifier sees. Of digits: those that are not rare."""
+    if data.name != "faces":
+        known = open_images(replace(data, labels="class")).train
+        real, classes = known.get(range(len(known)))
+        near = torch.cdist(pictures.flatten(1).float(), real.flatten(1).float()).argmin(1)
+        return int((classes[near].bincount() > RARE * len(pictures)).sum())
     classifier = load_classifier()
 
     def read(part: torch.Tensor) -> torch.Tensor:
@@ -55,7 +62,7 @@ def kinds(pictures: torch.Tensor) -> int:
 
 def run_of(name: str, data: ImageData, channels: int) -> ImageRun:
     """The preset on the data of all, with the labels that it asks for, at most so wide (0: as it is)."""
-    run = image_preset(f"{name}-{data.resolution}")
+    run = image_preset(f"{name}-{max(32, data.resolution)}")
     if channels:
         most = min(channels, run.gan.channel_max)
         base = min(most * data.resolution, run.gan.channel_base)
@@ -75,7 +82,7 @@ def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[Zoo
     spent, seen = clock() - began, run.images_at(training.at)
     found = training.quality(PICTURES)
     pictures = training.grid(SHOWN)
-    many = kinds(to_bytes(training.grid(PICTURES))) if run.data.name == "faces" else 0
+    many = modes(to_bytes(training.grid(PICTURES)), replace(run.data, labels=""))
     weights = sum(p.numel() for p in training.gan.G.parameters())
     figures = {}
     for key in ("fd", "precision", "recall"):
@@ -108,17 +115,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--presets", nargs="*", default=[key for key, p in IMAGE_PRESETS.items() if p.data is None])
     parser.add_argument("--data", default="faces", choices=("faces", "digits"))
+    parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--channels", type=int, default=0, help="most channels of a layer, for slow machines")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--out", type=Path, help="folder for the figures and a sheet of each preset")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    data = ImageData(
-        options.data, resolution=32, limit=LIMIT if options.data == "faces" else 0, grey=options.data != "faces"
-    )
+    data = ImageData(options.data, resolution=options.resolution, limit=LIMIT if options.data == "faces" else 0)
     sets: dict[str, ImageSet] = {}
-    print("| preset | images/s | images | parameters of G | FD | precision | recall | kinds |", flush=True)
+    print("| preset | images/s | images | parameters of G | FD | precision | recall | modes |", flush=True)
     print("|---|---|---|---|---|---|---|---|", flush=True)
     sheets, rows = [], []
     device = "a GPU" if best_device().type == "cuda" else f"{options.threads} CPU thread" + "s" * (options.threads > 1)
@@ -129,7 +135,7 @@ def main() -> None:
         seconds=options.seconds,
         channels=options.channels,
         pictures=PICTURES,
-        most_modes=kinds(open_images(data).train.get(range(PICTURES))[0]) if options.data == "faces" else 0,
+        most_modes=modes(open_images(data).train.get(range(PICTURES))[0], data),
         device=device,
     )
     for name in options.presets:
@@ -151,8 +157,7 @@ def main() -> None:
             files.write_atomic(options.sheet, png(np.concatenate(sheets)))
         if options.out is not None:
             written(options.out, replace(results, rows=tuple(rows)))
-    if options.data == "faces":
-        print(f"\n{PICTURES} real faces show {results.most_modes} kinds")
+    print(f"\n{PICTURES} real pictures show {results.most_modes} modes")
 
 
 if __name__ == "__main__":
