@@ -1,6 +1,6 @@
 """How well a text changes cartoon faces: 30 sentences, by a global direction, a mapper and an optimization.
 
-    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--beta 0.1]
+    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--short 30] [--beta 0.1]
 
 What is asked for, and what else changed, is read from the pictures by the classifier of faces, not by the CLIP that
 made the edit. A table for each way, a row for each strength, means over sentences: how many pictures show what was
@@ -15,6 +15,7 @@ Mappers are trained for the first sentences that count, optimization runs on a f
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,12 +23,13 @@ from torch import Tensor
 
 from ganlab import zoo
 from ganlab.features.faces import FacesClassifier, load_classifier
+from ganlab.latents.directions import as_edit, s_direction
 from ganlab.recipe import Recipe, Source, pack_latent
 from ganlab.synthesis import Renderer, open_renderer
 from ganlab.text import HOWS
 from ganlab.text.aims import aims_of
 from ganlab.text.clip import load_clip
-from ganlab.text.directions import Embedder, known_effects, text_change, text_offsets
+from ganlab.text.directions import ChannelEffects, Embedder, known_effects, text_change, text_offsets
 from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized
@@ -99,26 +101,35 @@ def by_direction(bench: Bench, beta: float, how: str) -> Found:
     return found
 
 
-@torch.inference_mode()
-def by_fit(bench: Bench, beta: float, hows: Sequence[str]) -> Found:
-    """Directions that are as strong as suits each picture, of the channels that suit it best: as the lab does it."""
-    effects = [
+def all_effects(bench: Bench, hows: Sequence[str]) -> list[ChannelEffects]:
+    """What is known of the model's channels, or found now."""
+    return [
         known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how) for how in hows
     ]
-    start = bench.clip.embed_images(bench.before)
-    found: Found = {1.0: []}
-    for text in bench.sentences:
-        change = text_change(bench.clip, NEUTRAL, text)
-        best, after = torch.full((len(bench.ws),), -torch.inf), bench.before.clone()
-        for one in effects:
-            offsets = text_offsets(one, change, beta)
-            for strength in STRENGTHS:
-                images = bench.pictures(bench.ws, (strength * offsets)[None])
-                value = worth(start, bench.clip.embed_images(images), change)
-                better = value > best
-                best[better], after[better] = value[better], images[better]
-        found[1.0].append(bench.judged(text, after))
-    return found
+
+
+@torch.inference_mode()
+def fitted(
+    bench: Bench, text: str, faces: int, beta: float, effects: Sequence[ChannelEffects]
+) -> tuple[Tensor, Tensor]:
+    """(offsets, pictures) of the first faces: of the channels and as strong as suits each best, as in the lab."""
+    change, ws = text_change(bench.clip, NEUTRAL, text), bench.ws[:faces]
+    start, best = bench.clip.embed_images(bench.before[:faces]), torch.full((faces,), -torch.inf)
+    offsets, after = torch.zeros(faces, bench.renderer.space.channels), bench.before[:faces].clone()
+    for one in effects:
+        direction = text_offsets(one, change, beta)
+        for strength in STRENGTHS:
+            images = bench.pictures(ws, (strength * direction)[None])
+            value = worth(start, bench.clip.embed_images(images), change)
+            better = value > best
+            best[better], after[better], offsets[better] = value[better], images[better], strength * direction
+    return offsets, after
+
+
+def by_fit(bench: Bench, beta: float, effects: Sequence[ChannelEffects]) -> Found:
+    """Directions that are as strong as suits each picture."""
+    faces = len(bench.ws)
+    return {1.0: [bench.judged(t, fitted(bench, t, faces, beta, effects)[1]) for t in bench.sentences]}
 
 
 def by_mapper(bench: Bench, sentences: Sequence[str], steps: int) -> Found:
@@ -133,25 +144,26 @@ def by_mapper(bench: Bench, sentences: Sequence[str], steps: int) -> Found:
     return found
 
 
-def by_optimization(bench: Bench, faces: int, steps: int) -> Found:
-    """An optimization for each sentence and each of some faces."""
+def by_optimization(bench: Bench, faces: int, steps: int, beta: float, effects: Sequence[ChannelEffects] = ()) -> Found:
+    """An optimization for each sentence and each of some faces; with `effects` it begins at the direction that fits."""
     found: Found = {part: [] for part in PARTS}
     for text in bench.sentences:
         how = Optimization(target=text, neutral=NEUTRAL, steps=steps)
-        ways = [_way(bench, row, how) for row in range(faces)]
-        before = torch.stack([way[0] for way in ways])
+        begun = fitted(bench, text, faces, beta, effects)[0] if effects else [None] * faces
+        ways = [_way(bench, row, how, offsets) for row, offsets in enumerate(begun)]
         for k, part in enumerate(PARTS):
-            after = torch.stack([way[1 + k] for way in ways])
-            found[part].append(bench.judged(text, after, before))
+            after = torch.stack([way[k] for way in ways])
+            found[part].append(bench.judged(text, after, bench.before[:faces]))
     return found
 
 
-def _way(bench: Bench, row: int, how: Optimization) -> list[Tensor]:
-    """The pictures of an optimization at its start and at `PARTS` of it."""
+def _way(bench: Bench, row: int, how: Optimization, offsets: Tensor | None) -> list[Tensor]:
+    """The pictures of an optimization at `PARTS` of it."""
     latent = pack_latent(bench.ws[row, :1].numpy())
-    recipe = Recipe(sources=(Source(latent=latent),), psi=1)
+    edits = () if offsets is None else (as_edit(s_direction("direction", offsets, "text")),)
+    recipe = Recipe(sources=(Source(latent=latent),), psi=1, edits=edits)
     images = {moment.step: moment.image for moment in optimized(bench.renderer, bench.clip, recipe, how)}
-    return [images[round(part * how.steps)] for part in (0.0, *PARTS)]
+    return [images[round(part * how.steps)] for part in PARTS]
 
 
 def rows(found: Found) -> Iterator[str]:
@@ -223,16 +235,25 @@ def main() -> None:
     parser.add_argument("--mapper-steps", type=int, default=200)
     parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")
     parser.add_argument("--steps", type=int, default=100, help="of an optimization")
+    parser.add_argument("--short", type=int, default=30, help="of one that begins at the direction that fits")
     given = parser.parse_args()
     bench, summary = Bench(given.model, given.faces), dict[str, Equal]()
     without = [text for text in SENTENCES if text not in bench.sentences]
     print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
     for how in given.how:
         told(f"Global directions, channels {how}", lambda how=how: by_direction(bench, given.beta, how), bench, summary)
-    title = f"Strength fitted to each picture, channels {' or '.join(given.how)}"
-    told(title, lambda: by_fit(bench, given.beta, given.how), bench, summary)
+    effects = all_effects(bench, given.how)
+    ways = {
+        f"Strength fitted to each picture, channels {' or '.join(given.how)}": lambda: by_fit(
+            bench, given.beta, effects
+        )
+    }
     if given.optimized:
-        told("Optimization", lambda: by_optimization(bench, given.optimized, given.steps), bench, summary)
+        optimization = partial(by_optimization, bench, given.optimized, beta=given.beta)
+        ways["Optimization"] = lambda: optimization(given.steps)
+        ways["Optimization that begins at the fitted direction"] = lambda: optimization(given.short, effects=effects)
+    for title, make in ways.items():
+        told(title, make, bench, summary)
     if given.mapped:
         some = bench.sentences[: given.mapped]
         told("Mapper", lambda: by_mapper(bench, some, given.mapper_steps), bench, summary)

@@ -1,5 +1,8 @@
 // Optimization: this picture's own latents move until the text fits; afterwards a slider walks the way they took.
 
+const BEGINNINGS = [["direction", "begins: at the direction that fits"], ["picture", "begins: at the picture as it stands"]];
+const BEGIN = "Where it begins: at the direction for these texts, as strong as fits, from which fewer steps reach more; or at the picture as it stands";
+
 class TextOptimize {
   constructor(studio, stack, texts) {
     this.studio = studio;
@@ -10,15 +13,16 @@ class TextOptimize {
     const still = () => {};
     this.space = menu("What moves: w of each layer (W+), or single channels of styles (S)", [["w", "moves: W+"], ["s", "moves: S"]], "w", still);
     this.aim = menu(AIM, AIMS, "change", still);
+    this.begin = menu(BEGIN, BEGINNINGS, "direction", still);
     this.steps = setting("steps", "How long it goes on", 10, 1000, 200, "int");
     this.lr = setting("learning rate", "Of Adam, at its highest", 0.01, 0.5, 0.1);
     this.l2 = setting("L2 weight", "How much it is held where it began: more changes less", 0, 0.05, 0.008);
-    this.beside = setting("hold the rest", "Weight of what else changes, as CLIP sees it; for the aim change", 0, 1, 0.3);
+    this.beside = setting("hold the rest", "Weight of what else changes, as CLIP sees it; for the aim change", 0, 1, 0.2);
     this.live = new LiveRun("Start", "Moves the latents step by step; stop it when you like what you see", () => this.start());
     this.along = dial("along the way", "0: where it began, 1: where it ended", 0, 1, 1, (v, final) => this.walk(v, final));
     this.another = button("Keep it, go on", "What was found becomes an edit of its own", () => this.keep());
     this.root = make("div", "studio-method");
-    this.root.append(line(this.space, this.aim), this.steps, this.lr, this.l2, this.beside, this.live.root, this.along, line(this.another));
+    this.root.append(line(this.space, this.aim), line(this.begin), this.steps, this.lr, this.l2, this.beside, this.live.root, this.along, line(this.another));
     this.forget();
   }
 
@@ -49,6 +53,8 @@ class TextOptimize {
   async start() {
     const { studio, texts } = this;
     const { store, facts, stage } = studio;
+    if (this.begin.value === "direction") await texts.methods.direction.lead();
+    if (facts !== studio.facts) return;
     const begun = store.recipe;
     const recipe = { ...begun, edits: begun.edits.filter((edit) => !this.mine.has(edit.direction)) };
     const how = { ...texts.words, aim: this.aim.value, space: this.space.value, steps: dialled(this.steps), lr: dialled(this.lr), l2: dialled(this.l2), beside: dialled(this.beside) };

@@ -96,6 +96,12 @@ class TextPrompt {
     }
   }
 
+  /** The direction of the texts that are there now, where the model is learnt: another way begins with it. */
+  async lead() {
+    const { target } = this.texts.words;
+    if (this.ready && target.trim() && (this.at < 0 || this.written !== target)) await this.write({ final: true });
+  }
+
   async fit(wish) {
     const { line, facts, store } = this.studio;
     const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };

@@ -45,7 +45,7 @@ class Optimization(TextAim):
     steps: int = knob(300, "Steps", lo=1, hi=5000)
     lr: float = knob(0.1, "Learning rate of Adam, at its highest", lo=1e-5, hi=10, log=True)
     l2: float = knob(0.008, "Weight of the squared distance from where it began", lo=0, hi=10)
-    beside: float = knob(0.3, "Weight of what else changes, as CLIP sees it; for the aim change", lo=0, hi=10)
+    beside: float = knob(0.2, "Weight of what else changes, as CLIP sees it; for the aim change", lo=0, hi=10)
     varied: bool = knob(True, "Whether CLIP sees the picture moved, lit and blurred a little, anew in each step")
 
 

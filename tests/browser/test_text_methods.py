@@ -63,6 +63,7 @@ def follows(page: Page, old: str) -> str:
 def test_optimization_is_live_stopped_and_its_way_is_walked(open_page: Open, hub: str) -> None:
     page = lab(open_page, hub, "Optimization", 1000)
     first = pixels(page)
+    page.get_by_label(re.compile("^Where it begins")).select_option("picture")
     page.get_by_role("button", name="Start", exact=True).click()
     live = page.locator(".studio-live:visible")
     expect(live).to_contain_text(re.compile(r"step [1-9]\d* of 1000"), timeout=LONG)
@@ -86,6 +87,23 @@ def test_optimization_is_live_stopped_and_its_way_is_walked(open_page: Open, hub
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=LONG)
     expect(edits(page)).to_have_count(1)
+
+
+def test_optimization_begins_at_the_direction_that_fits(open_page: Open, hub: str) -> None:
+    page = lab(open_page, hub, "Optimization", 10)
+    page.get_by_role("button", name="Direction", exact=True).click()
+    learn, fit = (page.get_by_role("button", name=name) for name in ("Learn this model", "Fit strength"))
+    expect(learn.or_(fit)).to_be_visible(timeout=LONG)
+    if learn.is_visible():  # another test may have done it
+        learn.click()
+        expect(fit).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.get_by_role("button", name="Optimization", exact=True).click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(edits(page)).to_have_text(["a red thing", "a red thing"], timeout=LONG)
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=LONG)
+    direction, way = recipe_of(page)["edits"]
+    assert direction["space"] == "s" and way["space"] == "w" and way["strength"] == 1
 
 
 def test_a_mapper_is_trained_applied_and_follows_the_picture(open_page: Open, hub: str) -> None:
