@@ -1,8 +1,9 @@
 // Two texts as a direction of channels of styles: at once, once the model is learnt; then as strong as suits the picture.
 
-const HOWS = [["any", "channels: whichever fits"], ["together", "channels: together"], ["apart", "channels: one by one"]];
+const HOWS = [["any", "channels: either way"], ["together", "channels: together"], ["apart", "channels: one by one"]];
 const HOW = "How the model's channels are learnt: together, from how its pictures vary; or one by one, as StyleCLIP does, which takes longer; or the one of both that suits the text better";
 const WAYS = { together: "together", apart: "one by one" };
+const WEAKEST = 1; // of the strengths that are tried
 const FIT = "Tries strengths on this picture, and takes the one that comes nearest to the text while little else changes, as CLIP sees it";
 
 class TextPrompt {
@@ -114,7 +115,8 @@ class TextPrompt {
   }
 
   take({ direction, hint, channels, how, strength }, { beta }, final) {
-    const fit = strength === undefined ? "" : ` Strength ${strength} fits${this.how.value === "any" ? `, channels ${WAYS[how]}` : ""}.`;
+    const near = strength === WEAKEST ? ": this picture is near the text already" : "";
+    const fit = strength === undefined ? "" : ` Strength ${strength} fits${this.how.value === "any" ? `, channels ${WAYS[how]}` : ""}${near}.`;
     this.tell(`${hint ? `${hint} ` : ""}${channels} channel${channels === 1 ? " moves" : "s move"}.${fit}`, !!hint);
     this.texts.remember({ beta, direction: direction.vector });
     this.place(direction, final, strength);
