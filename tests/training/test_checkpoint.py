@@ -59,14 +59,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_whole_equals_halves(tmp_path: Path) -> None:
-    trained(tmp_path / "a", RUN_OF_TWO, 3 * GUARD)
-    for steps in (GUARD, GUARD + 17, 3 * GUARD):  # one end lies between checkpoints: those steps are made again
+    trained(tmp_path / "a", RUN_OF_TWO, 2 * GUARD)
+    for steps in (GUARD, GUARD + 17, 2 * GUARD):  # one end lies between checkpoints: those steps are made again
         last = trained(tmp_path / "b", RUN_OF_TWO, steps, resume=True)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     straight = Arena(RUN_OF_TWO)
-    straight.advance(3 * GUARD)
+    straight.advance(2 * GUARD)
     assert same(straight.states(), last.states())
-    assert [row.step for row in read_history(tmp_path / "b" / HISTORY)] == list(range(10, 151, 10))
+    assert [row.step for row in read_history(tmp_path / "b" / HISTORY)] == list(range(10, 101, 10))
 
 
 def test_checkpoints_hold_everything(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_checkpoints_hold_everything(tmp_path: Path) -> None:
     assert checkpoint.resume(other, tmp_path) == checkpoint.checkpoints(tmp_path)[0]
     assert other.step == 2 * GUARD and same(arena.states(), other.states())
     for one in (arena, other):
-        one.advance(40)
+        one.advance(20)
     assert same(arena.states(), other.states())
 
 
@@ -274,7 +274,7 @@ def killed_and_resumed(tmp_path: Path, kills: int, steps: int) -> None:
 
 
 def test_kill_and_resume(tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, 2, 300)
+    killed_and_resumed(tmp_path, 2, 250)
 
 
 @pytest.mark.slow
