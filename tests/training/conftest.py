@@ -7,18 +7,19 @@ from torch import Tensor
 
 from ganlab.data.images import ImageData, drawn
 
+HELD: dict[tuple[ImageData, int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
 
-@pytest.fixture(autouse=True, scope="session")
+
+@pytest.fixture(autouse=True, scope="module")
 def drawn_once() -> Iterator[None]:
-    """The same faces are drawn once for all trainings of a process; that they come out the same is asserted with them."""
-    held: dict[tuple[ImageData, int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
+    """The same faces are drawn once for all trainings of a process; tests of the data draw them anew."""
     draw = drawn._batch
 
     def again(config: ImageData, seed: int, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         key = config, seed, tuple(indices)
-        if key not in held:
-            held[key] = draw(config, seed, indices)
-        images, targets = held[key]
+        if key not in HELD:
+            HELD[key] = draw(config, seed, indices)
+        images, targets = HELD[key]
         return images.clone(), targets.clone()
 
     with pytest.MonkeyPatch.context() as patch:
