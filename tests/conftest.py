@@ -7,15 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from jaxtyping import install_import_hook
-
-import tests.typecheck  # noqa: F401  (the hook names it)
+import tests.typecheck
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 CACHE = tempfile.TemporaryDirectory(prefix="ganlab-tests-")
 os.environ["GANLAB_CACHE"] = CACHE.name  # whoever runs the tests keeps their own as it is
-install_import_hook("ganlab", "tests.typecheck.check")  # must come before the first import of ganlab
+tests.typecheck.install()  # must come before the first import of ganlab
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

@@ -26,6 +26,8 @@ class Spectral:
     @torch.no_grad()
     def power_iterate(self, times: int = 1) -> None:
         """Moves u and v closer to the first singular vectors of the weight."""
+        if self.weight.is_meta:  # a file's weights are still to come, and its u and v with them
+            return
         weight = self.weight.flatten(1)
         for _ in range(times):
             self.v.copy_(F.normalize(weight.T @ self.u, dim=0))

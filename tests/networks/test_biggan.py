@@ -45,6 +45,13 @@ def test_weights_have_spectral_norm_one(net: Any) -> None:
         assert float(torch.linalg.matrix_norm(layer.normalized().flatten(1), 2)) == pytest.approx(1, abs=0.01)
 
 
+def test_without_numbers_nothing_is_iterated() -> None:
+    """A network that is built for a file's weights opens without delay."""
+    layer = SpectralLinear(4, 4).to("meta")
+    layer.power_iterate(10**9)
+    assert layer.u.is_meta
+
+
 def test_attention_is_the_papers() -> None:
     layer = SelfAttention(16).eval().requires_grad_(False)
     layer.gamma.fill_(0.7)

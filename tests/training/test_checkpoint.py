@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from ganlab import files
+from ganlab.cli import main
 from ganlab.config import InvalidInput
 from ganlab.run import Event, GanConfig, Penalty, Run
 from ganlab.training import checkpoint
@@ -58,14 +59,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_whole_equals_halves(tmp_path: Path) -> None:
-    trained(tmp_path / "a", RUN_OF_TWO, 3 * GUARD)
-    for steps in (GUARD, GUARD + 17, 3 * GUARD):  # one end lies between checkpoints: those steps are made again
+    trained(tmp_path / "a", RUN_OF_TWO, 2 * GUARD)
+    for steps in (GUARD, GUARD + 17, 2 * GUARD):  # one end lies between checkpoints: those steps are made again
         last = trained(tmp_path / "b", RUN_OF_TWO, steps, resume=True)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     straight = Arena(RUN_OF_TWO)
-    straight.advance(3 * GUARD)
+    straight.advance(2 * GUARD)
     assert same(straight.states(), last.states())
-    assert [row.step for row in read_history(tmp_path / "b" / HISTORY)] == list(range(10, 151, 10))
+    assert [row.step for row in read_history(tmp_path / "b" / HISTORY)] == list(range(10, 101, 10))
 
 
 def test_checkpoints_hold_everything(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_checkpoints_hold_everything(tmp_path: Path) -> None:
     assert checkpoint.resume(other, tmp_path) == checkpoint.checkpoints(tmp_path)[0]
     assert other.step == 2 * GUARD and same(arena.states(), other.states())
     for one in (arena, other):
-        one.advance(40)
+        one.advance(20)
     assert same(arena.states(), other.states())
 
 
@@ -129,6 +130,8 @@ def test_damaged_files_are_set_aside(suffix: str, two_checkpoints: Path, tmp_pat
         assert checkpoint.resume(arena, folder) == folder / older.name, name
         assert arena.step == GUARD
         assert (folder / (newer.name + ".damaged")).exists(), "kept, not deleted"
+        if i % 6:  # the broken file is out of the way: from here on all cases are one
+            continue
         last = trained(folder, ONE, 2 * GUARD, resume=True)
         assert last.step == 2 * GUARD
         assert (folder / newer.name).read_bytes() == newer.read_bytes(), "made again"
@@ -241,11 +244,13 @@ def test_history_cut_in_a_line(two_checkpoints: Path, tmp_path: Path) -> None:
 
 def command(folder: Path, run: Path, steps: int, *more: str) -> list[str]:
     options = ["--run", str(run), "--steps", str(steps), "--every", "25", "--save-every", "50", "--out", str(folder)]
-    return [sys.executable, "-m", "ganlab", "train", *options, *more]
+    return ["train", *options, *more]
 
 
 def start(args: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    program = [sys.executable, "-m", "ganlab", *args]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}  # as here
+    return subprocess.Popen(program, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def killed_and_resumed(tmp_path: Path, kills: int, steps: int) -> None:
@@ -261,10 +266,7 @@ def killed_and_resumed(tmp_path: Path, kills: int, steps: int) -> None:
         process.wait()
         process.stdout.close()
     for name in ("killed", "whole"):
-        done = subprocess.run(
-            command(tmp_path / name, run, steps, "--resume"), cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
+        assert main(command(tmp_path / name, run, steps, "--resume")) == 0
     killed, whole = contents(tmp_path / "killed"), contents(tmp_path / "whole")
     assert {n for n in killed if n.endswith(".damaged")} == killed.keys() - whole.keys()
     assert all(killed[name] == whole[name] for name in whole)
@@ -272,7 +274,7 @@ def killed_and_resumed(tmp_path: Path, kills: int, steps: int) -> None:
 
 
 def test_kill_and_resume(tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, 2, 400)
+    killed_and_resumed(tmp_path, 2, 250)
 
 
 @pytest.mark.slow

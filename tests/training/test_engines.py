@@ -14,7 +14,7 @@ from ganlab.training.arena import Arena
 from ganlab.training.fused import Fused, fits
 from ganlab.training.logit_grads import LOGIT_GRADS, LabelGrad, PairGrad
 
-STEPS = 200
+STEPS = 60  # past a guard, four chunks of draws and every interval
 SMALL = {"g_width": 12, "d_width": 16, "batch": 16, "lr_g": 2e-3, "lr_d": 2e-3}
 GP, R1, R2, DRAGAN = Penalty("wgan_gp", 10.0), Penalty("r1", 1.0), Penalty("r2", 0.5), Penalty("dragan", 5.0)
 
@@ -39,7 +39,7 @@ CASES: dict[str, GanConfig] = {
     "flips": gan(loss="lsgan", label_flip=0.1),
     "smoothing, flips and hinge": gan(loss="hinge", label_smoothing=0.1, label_flip=0.1),
     "instance noise": gan(instance_noise=0.3),
-    "fading noise": gan(loss="rpgan", instance_noise=0.3, instance_noise_steps=90, penalties=(R1,)),
+    "fading noise": gan(loss="rpgan", instance_noise=0.3, instance_noise_steps=40, penalties=(R1,)),
     "average": gan(ema=0.95),
     "d_steps 3": gan(d_steps=3, penalties=(GP,)),
     "d_steps 3 with pairs": gan(d_steps=3, loss="ragan", instance_noise=0.1),
@@ -55,22 +55,22 @@ CASES: dict[str, GanConfig] = {
 
 EVENTS: dict[str, tuple[GanConfig, tuple[Event, ...]]] = {
     "lr": (gan(), (Event(60, None, "lr_d", 1e-4), Event(90, None, "lr_g", 5e-3))),
-    "loss": (gan(), (Event(50, None, "loss", "lsgan"), Event(101, None, "loss", "ragan"))),
+    "loss": (gan(), (Event(50, None, "loss", "lsgan"), Event(71, None, "loss", "ragan"))),
     "batch": (gan(penalties=(GP,)), (Event(50, None, "batch", 24), Event(77, None, "batch", 8))),
     "z_dim": (gan(ema=0.9), (Event(50, None, "z_dim", 6), Event(77, None, "z_dim", 1))),
     "penalties": (
         gan(),
         (
             Event(40, None, "penalties", [{"name": "r1", "weight": 2.0}, {"name": "clip", "weight": 0.5}]),
-            Event(90, None, "penalties.0.weight", 0.5),
-            Event(120, None, "penalties", []),
+            Event(65, None, "penalties.0.weight", 0.5),
+            Event(80, None, "penalties", []),
         ),
     ),
     "noise and labels": (gan(), (Event(30, None, "instance_noise", 0.2), Event(60, None, "label_smoothing", 0.1))),
-    "average on and off": (gan(), (Event(30, None, "ema", 0.9), Event(90, None, "ema", 0.0))),
+    "average on and off": (gan(), (Event(30, None, "ema", 0.9), Event(70, None, "ema", 0.0))),
     "who learns": (
         gan(),
-        (Event(30, None, "update", "d"), Event(60, None, "update", "g"), Event(90, None, "update", "both")),
+        (Event(30, None, "update", "d"), Event(50, None, "update", "g"), Event(70, None, "update", "both")),
     ),
     "through the readable path and back": (gan(), (Event(30, None, "unroll", 2), Event(45, None, "unroll", 0))),
 }
@@ -102,7 +102,7 @@ def raced(run: Run, dtype: torch.dtype = torch.float64, steps: int = STEPS) -> t
     return fast, readable
 
 
-def assert_equal(fast: Arena, readable: Arena, tolerance: float = 1e-4) -> None:
+def assert_equal(fast: Arena, readable: Arena, tolerance: float = 1e-8) -> None:
     """The same weights, moments, averages and counters, and the same points."""
     for config, ours, theirs in zip(fast.configs, fast.states(), readable.states(), strict=True):
         assert ours.keys() == theirs.keys()
@@ -128,7 +128,7 @@ def test_same_as_the_readable_path(case: str) -> None:
 @pytest.mark.parametrize("case", EVENTS)
 def test_same_after_live_changes(case: str) -> None:
     config, events = EVENTS[case]
-    assert_equal(*raced(run_of(config, events=events)))
+    assert_equal(*raced(run_of(config, events=events), steps=100))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -140,7 +140,7 @@ def test_any_mix_in_one_engine(seed: int) -> None:
         if (c.d_steps, c.update, c.z_dim, c.beta1, c.activation) == (1, "both", 2, 0.5, "relu")
     ]
     order = torch.randperm(len(fitting), generator=torch.Generator().manual_seed(seed))[:8]
-    fast, readable = raced(run_of(*(fitting[i] for i in order)), steps=100)
+    fast, readable = raced(run_of(*(fitting[i] for i in order)))
     assert len(fast.engines) < 8
     assert_equal(fast, readable)
 
