@@ -14,7 +14,7 @@ class TextOptimize {
     this.space = menu("What moves: w of each layer (W+), or single channels of styles (S)", [["w", "moves: W+"], ["s", "moves: S"]], "w", still);
     this.aim = menu(AIM, AIMS, "change", still);
     this.begin = menu(BEGIN, BEGINNINGS, "direction", still);
-    this.steps = setting("steps", "How long it goes on", 10, 1000, 200, "int");
+    this.steps = setting("steps", "How long it goes on", 10, 1000, 100, "int");
     this.lr = setting("learning rate", "Of Adam, at its highest", 0.01, 0.5, 0.1);
     this.l2 = setting("L2 weight", "How much it is held where it began: more changes less", 0, 0.05, 0.008);
     this.beside = setting("hold the rest", "Weight of what else changes, as CLIP sees it; for the aim change", 0, 1, 0.2);
