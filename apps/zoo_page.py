@@ -37,7 +37,7 @@ def table() -> str:
     found = results()
     heads = ["System", "Networks", "What it brings"]
     if found is not None:
-        heads += [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Pictures"]
+        heads += [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Images seen", "Pictures"]
     rows = "".join(_row(name, row, found) for name, row in IMAGE_PRESETS.items())
     head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
     return f"<div class='zoo'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -59,13 +59,14 @@ def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
 
 def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
     if row is None:
-        return ["<td>–</td>"] * 6
+        return ["<td>–</td>"] * 7
     values = [
         f"{row.fd:.3g} ± {row.fd_off:.2g}",
         f"{row.precision:.2f} ± {row.precision_off:.1g}",
         f"{row.recall:.2f} ± {row.recall_off:.1g}",
         f"{row.modes} of {found.most_modes}" if found.most_modes else "–",
         f"{row.images_per_second:,.0f}",
+        f"{row.images:,}",
     ]
     picture = f"<img src='.{SHEET}?preset={name}' loading='lazy' alt='Pictures of {html.escape(name)}'>"
     return [*(f"<td class='number'>{text}</td>" for text in values), f"<td>{picture}</td>"]
@@ -117,7 +118,7 @@ def contents(demo: gr.Blocks) -> None:
         gr.Markdown(
             f"Figures: {found.seconds:g} seconds of training each on {found.data} of {found.resolution} pixels, on "
             f"{found.device}{narrow}; {found.pictures:,} pictures measured. That is about first steps, not about what "
-            "each can reach."
+            "each can reach: the slow ones have seen few images."
         )
     gr.HTML(table(), elem_id="zoo-table", apply_default_css=False)
     menu = [(row.title, name) for name, row in IMAGE_PRESETS.items()]
