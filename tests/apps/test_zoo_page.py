@@ -75,3 +75,12 @@ def test_what_ships_can_be_read() -> None:
     found = zoo_page.results()
     assert found is None or all(row.preset in IMAGE_PRESETS for row in found.rows)
     assert zoo_page.build() is not None
+
+
+def test_what_ships_knows_every_preset_and_has_its_pictures() -> None:
+    found = load_results(zoo_routes.RESULTS)
+    assert found is not None
+    for name in (name for name, row in IMAGE_PRESETS.items() if row.data is None):
+        row = found.of(name)
+        assert row is not None and row.images > 0 and 0 <= row.modes <= found.most_modes, name
+        assert sheet_path(zoo_routes.RESULTS, name).read_bytes().startswith(b"\x89PNG"), name
