@@ -1,8 +1,8 @@
 """Features of data are made once, found again, and never believed where a file says something else."""
 
+import os
 from collections.abc import Callable
 
-import os
 import pytest
 import torch
 from torch import Tensor
