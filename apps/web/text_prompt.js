@@ -4,6 +4,7 @@ const HOWS = [["any", "channels: either way"], ["together", "channels: together"
 const HOW = "How the model's channels are learnt: together, from how its pictures vary; or one by one, as StyleCLIP does, which takes longer; or the one of both that suits the text better";
 const WAYS = { together: "together", apart: "one by one" };
 const WEAKEST = 1; // of the strengths that are tried
+const AT_ONCE = 256; // pixels of a side up to which a strength is looked for unasked: larger pictures take too long
 const FIT = "Tries strengths on this picture, and takes the one that comes nearest to the text while little else changes, as CLIP sees it";
 
 class TextPrompt {
@@ -76,6 +77,7 @@ class TextPrompt {
   }
 
   now(final = true) {
+    if (this.looking) this.looking.cancel();
     if (this.ready && this.texts.words.target.trim()) this.pump.want({ final });
     else if (this.ready) this.tell("");
   }
@@ -85,8 +87,10 @@ class TextPrompt {
     const { line, facts, store } = this.studio;
     const { at } = this;
     const wish = { ...this.texts.words, beta: dialled(this.beta) };
-    const mayFit = final && (at < 0 || wish.target !== this.written || store.recipe.edits[at].strength === this.ours);
+    const ours = at < 0 || wish.target !== this.written || store.recipe.edits[at].strength === this.ours;
+    const mayFit = final && (this.asked || (ours && facts.resolution <= AT_ONCE));
     this.written = wish.target;
+    this.asked = false;
     try {
       const [found] = await line.ask({ do: "text", ...wish, how: this.way, recipe: { model: facts.name } }).answer;
       if (facts !== this.studio.facts) return;
@@ -107,7 +111,9 @@ class TextPrompt {
     const { line, facts, store } = this.studio;
     const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };
     const asked = JSON.stringify(store.recipe);
-    const [best] = await line.ask({ do: "fit", ...wish, how: this.how.value, recipe }).answer;
+    this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, recipe });
+    const [best] = await this.looking.answer;
+    if (best.cancelled) return; // for a newer wish
     const still = facts === this.studio.facts && wish.target === this.texts.words.target;
     if (!still || asked !== JSON.stringify(store.recipe)) return; // somebody has gone on meanwhile
     this.chosen = best.how;
@@ -123,7 +129,7 @@ class TextPrompt {
   }
 
   refit() {
-    this.written = null;
+    this.asked = true;
     this.now();
   }
 
