@@ -17,6 +17,7 @@ class TextPrompt {
     this.beta = dial("beta", "How much a channel must have to do with the text to be moved: higher changes less else", 0, 0.5, beta, (v, final) => this.now(final));
     this.alpha = dial("alpha", "How far it goes; below 0 the opposite", -REACH.s, REACH.s, 2, (v, final) => this.strengthen(v, final));
     this.written = null; // the target whose edit is there
+    this.done = null; // all that it was made of
     this.ours = null; // the strength that it was given here, and not by the visitor
     this.chosen = "together"; // the way of learning that fits best
     this.known = []; // of the ways: those in which this model is learnt
@@ -32,6 +33,7 @@ class TextPrompt {
 
   facts() {
     this.known = [];
+    this.done = null;
   }
 
   /** The way of learning that a text takes at once. */
@@ -87,6 +89,9 @@ class TextPrompt {
     const { line, facts, store } = this.studio;
     const { at } = this;
     const wish = { ...this.texts.words, beta: dialled(this.beta) };
+    const all = JSON.stringify([wish, this.how.value]);
+    if (all === this.done && at >= 0 && !this.asked) return; // a field that was left, with nothing new in it
+    this.done = null;
     const ours = at < 0 || wish.target !== this.written || store.recipe.edits[at].strength === this.ours;
     const mayFit = final && (this.asked || (ours && facts.resolution <= AT_ONCE));
     this.written = wish.target;
@@ -95,7 +100,8 @@ class TextPrompt {
       const [found] = await line.ask({ do: "text", ...wish, how: this.way, recipe: { model: facts.name } }).answer;
       if (facts !== this.studio.facts) return;
       this.take(found, wish, final);
-      if (mayFit) await this.fit(wish);
+      if (mayFit && !(await this.fit(wish))) return;
+      if (final) this.done = all;
     } catch (error) {
       this.tell(error.message, true);
     }
@@ -107,17 +113,19 @@ class TextPrompt {
     if (this.ready && target.trim() && (this.at < 0 || this.written !== target)) await this.write({ final: true });
   }
 
+  /** Whether it came to an end: a newer wish calls it off. */
   async fit(wish) {
     const { line, facts, store } = this.studio;
     const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };
     const asked = JSON.stringify(store.recipe);
     this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, recipe });
     const [best] = await this.looking.answer;
-    if (best.cancelled) return; // for a newer wish
+    if (best.cancelled) return false;
     const still = facts === this.studio.facts && wish.target === this.texts.words.target;
-    if (!still || asked !== JSON.stringify(store.recipe)) return; // somebody has gone on meanwhile
+    if (!still || asked !== JSON.stringify(store.recipe)) return true; // somebody has gone on meanwhile
     this.chosen = best.how;
     this.take(best, wish, true);
+    return true;
   }
 
   take({ direction, hint, channels, how, strength }, { beta }, final) {

@@ -96,8 +96,9 @@ def test_optimization_begins_at_the_direction_that_fits(open_page: Open, hub: st
     expect(learn.or_(fit)).to_be_visible(timeout=LONG)
     if learn.is_visible():  # another test may have done it
         learn.click()
-        expect(fit).to_be_visible(timeout=LONG)
-    page.get_by_role("button", name="Clear", exact=True).click()
+        expect(edits(page)).to_have_count(1, timeout=LONG)
+        page.get_by_role("button", name="Clear", exact=True).click()
+    expect(edits(page)).to_have_count(0)
     page.get_by_role("button", name="Optimization", exact=True).click()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(edits(page)).to_have_text(["a red thing", "a red thing"], timeout=LONG)

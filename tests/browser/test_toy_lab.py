@@ -93,7 +93,7 @@ def test_the_picture_never_freezes_however_quickly_one_clicks(open_page: Open, s
     for _ in range(8):
         page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Play").click()
-    painted = int(until(page, lambda d: d["playing"] == "true")["painted"])
+    painted = int(until(page, lambda d: d["playing"] == "true", 40)["painted"])
     until(page, lambda d: int(d["painted"]) > painted + 10)
 
 
