@@ -81,7 +81,7 @@ class Measuring:
         self._clean: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self._found: OrderedDict[tuple[str, int, str], tuple[str, list[float]]] = OrderedDict()
         self._lock = threading.Lock()
-        self.uploads = Uploads(MOST_OWN)
+        self.uploads, self._bringing = Uploads(MOST_OWN), threading.Lock()  # nobody's images wait for a measurement
 
     @property
     def most(self) -> int:
@@ -101,7 +101,7 @@ class Measuring:
         """(title, name) of a new set of a visitor's files, images or zips of them. Raises `InvalidInput`."""
         if not any(path.lower().endswith((*PICTURES, ".zip")) for path in paths):
             raise InvalidInput("files", "hold no picture: choose images, or a zip of them")
-        with self._lock:
+        with self._bringing:
             name = self.uploads.open()
             for path in map(Path, paths):
                 self.uploads.add(name, path.name, path.read_bytes())
