@@ -4,7 +4,7 @@ filters and twice the channels.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from ganlab.nn.alias_free import FilteredLrelu, lowpass
 from ganlab.nn.mapping import MappingNetwork, StyleGenerator
 from ganlab.nn.style import FullyConnectedLayer, shifted, split_offsets
 
+Convolve = Callable[[Tensor], Tensor]  # [n, i, h, w] to [n, o, h + k - 1, w + k - 1]
 SLOPE = 0.2
 MAGNITUDE_BETA = 0.999  # of the moving mean of squared features, by whose root inputs are divided
 
@@ -121,13 +122,18 @@ class SynthesisLayer(nn.Module):
         self._filtered: FilteredLrelu | None = None
 
     def forward(
-        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], offset: Tensor | None = None
+        self,
+        x: Float[Tensor, "n i h w"],
+        w: Float[Tensor, "n w_dim"],
+        offset: Tensor | None = None,
+        convolve: Convolve | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
-        """`offset` [N, i] is added to the styles."""
+        """`offset` [N, i] is added to the styles; `convolve` does what `normalized` weights do to all a kernel touches,
+        for whoever has prepared them."""
         if self.training:
             with torch.no_grad():
                 self.magnitude_ema.copy_(x.detach().float().square().mean().lerp(self.magnitude_ema, self.beta))
-        x = self._convolved(x, shifted(self.affine(w), offset))
+        x = self._convolved(x, shifted(self.affine(w), offset), convolve)
         if self.up_filter is None and self.down_filter is None:
             slope, gain = (1.0, 1.0) if self.is_torgb else (SLOPE, math.sqrt(2))
             x = F.leaky_relu(x + self.bias.view(-1, 1, 1), slope) * gain
@@ -143,19 +149,29 @@ class SynthesisLayer(nn.Module):
             )
         return self._filtered
 
-    def _convolved(self, x: Tensor, styles: Float[Tensor, "n i"]) -> Tensor:
+    def _convolved(self, x: Tensor, styles: Float[Tensor, "n i"], convolve: Convolve | None) -> Tensor:
         """Modulated, demodulated but for colours, over the whole of what the kernel touches."""
-        weight: Tensor = self.weight
-        scale = self.magnitude_ema.rsqrt()
+        weight = self.normalized()
+        scale = self.magnitude_ema.rsqrt().expand(len(styles), 1)
         if self.is_torgb:
             styles = styles / math.sqrt(weight[0].numel())
         else:
-            weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
             styles = styles * styles.square().mean(1, keepdim=True).rsqrt()
             squares = weight.square().sum((2, 3))  # [o, i]
-            scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()[:, :, None, None]
+            scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()
+        if self.kernel == 1:  # a matrix for each picture
+            taps = weight[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
+            return (
+                (x.permute(0, 2, 3, 1).flatten(1, 2) @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+            )
         x = x * styles[:, :, None, None].to(x.dtype)
-        return F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1) * scale.to(x.dtype)
+        made = convolve(x) if convolve else F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1)
+        return made * scale[:, :, None, None].to(x.dtype)
+
+    def normalized(self) -> Float[Tensor, "o i k k"]:
+        """Its weights as they are convolved with: each output's to a mean square of 1, but for colours."""
+        weight: Tensor = self.weight
+        return weight if self.is_torgb else weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
 
 
 class SynthesisNetwork(nn.Module):

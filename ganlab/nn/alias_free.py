@@ -1,9 +1,9 @@
 """Nonlinearities without aliasing: upsampled, bent, downsampled, with filters that hold a signal to its band.
 
 Karras et al. 2021, "Alias-Free Generative Adversarial Networks", sec. 2, 3 and appendix C. Resampling with a filter is
-a banded matrix along an axis, so that the zeros between samples are never written down; features are worked on in bands
-of rows that stay in the cache. A filter that is no product of a row and a column is a sum of a few: of its singular
-vectors.
+a banded matrix along an axis, so that the zeros between samples are never written down; features are worked on in small
+pieces, which stay in the cache, and whose part of the matrix has few zeros. A filter that is no product of a row and a
+column is a sum of a few: of its singular vectors.
 """
 
 import math
@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 ROWS = 16  # output rows made together
-COLUMNS = 64  # output columns that one small matrix makes
+COLUMNS, CHANNELS = 16, 128  # output columns and channels made together
+WIDE_COLUMNS = 64  # output columns where a gradient is wanted, and on a GPU
 SMALLEST = 1e-6  # of singular values, relative to the largest: terms below are left out
 
 
@@ -55,15 +56,17 @@ class _Band:
     out: slice
     taken: slice
     up: Tensor  # [rows upsampled, rows taken]
-    down: Tensor  # [terms, rows out, rows upsampled]
+    down: Tensor  # [rows out, rows upsampled * terms]
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """A few output columns of a banded matrix."""
+    """Output columns, the input columns that they need, and the matrices between them."""
 
+    out: slice
     taken: slice
-    matrix: Tensor  # [columns, columns taken]
+    widen: Tensor  # [columns upsampled, columns taken]
+    narrow: Tensor  # [terms * columns out, columns upsampled]
 
 
 class FilteredLrelu:
@@ -77,41 +80,62 @@ class FilteredLrelu:
         between = (out - 1) * down + (1 if down_filter is None else len(down_filter))
         terms = _axis_taps(down_filter)
         u = _up_matrix(side, between, fu, up, before)
-        vertical = torch.stack([_down_matrix(out, between, along, down) for _, along in terms])  # [terms, out, between]
+        across, along = (
+            torch.stack([_down_matrix(out, between, term[axis], down) for term in terms]) for axis in (0, 1)
+        )  # [terms, out, between]
         self.terms, self.out = len(terms), out
         device = torch.device("cpu") if up_filter is None else up_filter.device
-        self.bands = list(_bands(u, vertical, device))
-        self.widen = list(_tiles(u, device))
-        self.narrow = [tile for across, _ in terms for tile in _tiles(_down_matrix(out, between, across, down), device)]
+        self.bands = list(_bands(u, along, device))
+        self.tiles = list(_tiles(u, across, COLUMNS, device))
+        self.wide = list(_tiles(u, across, WIDE_COLUMNS, device))
 
     def __call__(
         self, x: Float[Tensor, "n c h w"], bias: Float[Tensor, "c"], slope: float, gain: float, clamp: float | None
     ) -> Float[Tensor, "n c h2 w2"]:
-        """The same as upfirdn, activation, upfirdn one after the other."""
-        features = x.permute(0, 2, 3, 1) + bias.to(x.dtype)  # [n, h, w, c]: contiguous where x is channels_last
-        parts = [self._made(features, band, slope, gain, clamp) for band in self.bands]
-        return torch.cat(parts, 1).permute(0, 3, 1, 2)
+        """The same as upfirdn, activation, upfirdn one after the other; `gain` is above 0."""
+        features = (x.permute(0, 2, 3, 1) + bias.to(x.dtype)) * gain  # [n, h, w, c]: contiguous where channels_last
+        if features.requires_grad:
+            return self._learnt(features, slope, clamp).permute(0, 3, 1, 2)
+        features = features.contiguous()
+        n, c = len(x), features.shape[-1]
+        out = features.new_empty(n, self.out, self.out, c)
+        tiles, channels = (self.tiles, CHANNELS) if x.device.type == "cpu" else (self.wide, c)
+        for band in self.bands:
+            y = _raised(features, band)
+            for tile in tiles:
+                for first in range(0, c, channels):
+                    part = slice(first, first + channels)
+                    z = F.leaky_relu_(_like(tile.widen, y) @ y[:, :, tile.taken, part], slope)
+                    out[:, band.out, tile.out, part] = self._lowered(_clamped(z, clamp), band, tile)
+        return out.permute(0, 3, 1, 2)
 
-    def _made(self, x: Tensor, band: _Band, slope: float, gain: float, clamp: float | None) -> Tensor:
-        n, c = len(x), x.shape[-1]
-        up, down = _like(band.up, x), _like(band.down, x)
-        taken = x[:, band.taken]
-        y = (up @ taken.flatten(2)).unflatten(2, taken.shape[2:])  # [n, rows, w, c]
-        y = _across(y, self.widen)
-        y = F.leaky_relu(y, slope, inplace=not y.requires_grad) if slope != 1 else y
-        y = y * gain if y.requires_grad else y.mul_(gain)
-        if clamp is not None:
-            y = y.clamp(-clamp, clamp) if y.requires_grad else y.clamp_(-clamp, clamp)
-        y = _across(y, self.narrow).unflatten(2, (self.terms, self.out))  # [n, rows, terms, out, c]
-        if self.terms == 1:
-            return (down[0] @ y.flatten(2)).view(n, -1, self.out, c)
-        return torch.stack([(d @ y[:, :, t].flatten(2)) for t, d in enumerate(down)]).sum(0).view(n, -1, self.out, c)
+    def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
+        """With few pieces: the gradient of each is as large as what it was taken from."""
+        rows = []
+        for band in self.bands:
+            y = _raised(x, band)
+            made = [F.leaky_relu(_like(tile.widen, y) @ y[:, :, tile.taken], slope) for tile in self.wide]
+            made = [self._lowered(_clamped(z, clamp), band, tile) for z, tile in zip(made, self.wide)]
+            rows.append(torch.cat(made, 2))
+        return torch.cat(rows, 1)
+
+    def _lowered(self, z: Float[Tensor, "n h w c"], band: _Band, tile: _Tile) -> Float[Tensor, "n h2 w2 c"]:
+        """Downsampled across, once for each term, and along, where the terms are added up."""
+        n, high, _, c = z.shape
+        across = (_like(tile.narrow, z) @ z).view(n, high * self.terms, -1)
+        return (_like(band.down, z) @ across).view(n, len(band.down), -1, c)
 
 
-def _across(x: Float[Tensor, "n h w c"], tiles: list[_Tile]) -> Float[Tensor, "n h w2 c"]:
-    """A banded matrix along the third axis."""
-    made = [_like(tile.matrix, x) @ x[:, :, tile.taken] for tile in tiles]
-    return made[0] if len(made) == 1 else torch.cat(made, 2)
+def _raised(x: Float[Tensor, "n h w c"], band: _Band) -> Float[Tensor, "n h2 w c"]:
+    """The rows of a band, upsampled along."""
+    taken = x[:, band.taken]
+    return (_like(band.up, x) @ taken.flatten(2)).unflatten(2, taken.shape[2:])
+
+
+def _clamped(x: Tensor, clamp: float | None) -> Tensor:
+    if clamp is None:
+        return x
+    return x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
 
 
 def _like(matrix: Tensor, x: Tensor) -> Tensor:
@@ -151,14 +175,17 @@ def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
         rows = slice(first, min(first + ROWS, down.shape[1]))
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
-        yield _Band(rows, taken, _placed(up[between, taken], device), _placed(down[:, rows, between], device))
+        lowered = down[:, rows, between].permute(1, 2, 0).flatten(1)
+        yield _Band(rows, taken, _placed(up[between, taken], device), _placed(lowered, device))
 
 
-def _tiles(matrix: Tensor, device: torch.device) -> Iterator[_Tile]:
-    for first in range(0, len(matrix), COLUMNS):
-        rows = matrix[first : first + COLUMNS]
-        taken = _span(rows.abs().sum(0))
-        yield _Tile(taken, _placed(rows[:, taken], device))
+def _tiles(up: Tensor, down: Tensor, columns: int, device: torch.device) -> Iterator[_Tile]:
+    for first in range(0, down.shape[1], columns):
+        out = slice(first, min(first + columns, down.shape[1]))
+        between = _span(down[:, out].abs().sum((0, 1)))
+        taken = _span(up[between].abs().sum(0))
+        lowered = down[:, out, between].flatten(0, 1)
+        yield _Tile(out, taken, _placed(up[between, taken], device), _placed(lowered, device))
 
 
 def _placed(matrix: Tensor, device: torch.device) -> Tensor:

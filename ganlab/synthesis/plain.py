@@ -12,6 +12,7 @@ from ganlab.networks import biggan, biggan_deep, lucidrains, progan, stylegan1, 
 from ganlab.networks.several import Levels
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
+from ganlab.synthesis.full import full
 from ganlab.synthesis.steps import Inputs, Maker, NoiseInput, Step, Steps
 from ganlab.synthesis.store import Store
 
@@ -151,6 +152,7 @@ class _Waves:
 class _AliasFree:
     def __init__(self, synthesis: stylegan3.SynthesisNetwork, index: int) -> None:
         self.layer, self.row, self.scale = synthesis.layers()[index], index + 1, synthesis.output_scale
+        self.convolve = full(self.layer.normalized())
 
     def sources(self) -> list[int]:
         return [self.row - 1]
@@ -159,7 +161,7 @@ class _AliasFree:
         return self.layer.affine(ws[:, self.row])
 
     def __call__(self, given: Inputs, store: Store, i: int) -> None:
-        made = self.layer(_features(store, i - 1), given.ws[:, self.row], given.offset(i))
+        made = self.layer(_features(store, i - 1), given.ws[:, self.row], given.offset(i), self.convolve)
         if self.layer.is_torgb:
             store.plain(i, *made.shape[:3]).copy_(made * self.scale)
         else:

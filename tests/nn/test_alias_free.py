@@ -57,3 +57,14 @@ def test_it_is_the_chain_of_its_steps(
     theirs = torch.autograd.grad((expected * weights).sum(), [x, bias])
     for a, b in zip(ours, theirs):
         assert torch.allclose(a, b, atol=1e-4 * float(b.abs().max()))
+    with torch.no_grad():
+        quick = FilteredLrelu(side, out, fu, fd, up, down, before)(x, bias, 0.2, 1.4, clamp)
+    assert torch.allclose(quick, made, atol=2e-6)
+
+
+def test_without_a_gradient_all_channels_and_columns_are_made_in_pieces() -> None:
+    fu, fd = lowpass(12, 4.0, 6.0, 64), lowpass(12, 4.0, 6.0, 64, radial=True)
+    x = torch.randn(2, 131, 38, 38, generator=torch.Generator().manual_seed(1))
+    layer, bias = FilteredLrelu(38, 36, fu, fd, 2, 2, 9), torch.linspace(-1, 1, 131)
+    whole = layer(x.clone().requires_grad_(), bias, 0.2, 1.4, 0.7)
+    assert torch.allclose(layer(x, bias, 0.2, 1.4, 0.7), whole, atol=2e-6)

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ganlab.film import Film, Keyframe
 from ganlab.networks import stylegan3
 from ganlab.recipe import Mix, Noise, Place, Recipe, Source
 from ganlab.synthesis import Memory, Renderer
+from ganlab.synthesis.full import full
+from ganlab.synthesis.winograd import AVAILABLE
 
 BASE = Recipe(sources=(Source(3),), psi=0.8)
 
@@ -83,3 +86,15 @@ def test_a_place_is_only_drawn_again_where_it_matters() -> None:
     way = Film((Keyframe(BASE), Keyframe(moved)), loop=False)
     turns = [way.at(part * way.seconds).place.turn for part in (0, 0.5, 1)]
     assert turns == pytest.approx([0, 5, 10], abs=0.5)
+
+
+@pytest.mark.parametrize("size", [(36, 36), (37, 41)])
+def test_prepared_convolutions_are_the_plain_ones(size: tuple[int, int]) -> None:
+    rng = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(160, 170, 3, 3, generator=rng), torch.randn(2, 170, *size, generator=rng)
+    prepared = full(weight)
+    assert (prepared is not None) == AVAILABLE and full(weight[:100, :100]) is None
+    expected = F.conv2d(x, weight, padding=2)
+    if prepared is not None:
+        made = prepared(x)
+        assert made.shape == expected.shape and float((made - expected).norm() / expected.norm()) < 1e-5

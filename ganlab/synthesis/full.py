@@ -1,0 +1,27 @@
+"""Convolutions over the whole of what a kernel touches, made once from their weights: StyleGAN3's margins need them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganlab.synthesis.winograd import AVAILABLE, OUT, Winograd
+
+SMALLEST = 160 * 160  # products of channels in and out from which tiles pay
+
+
+class Full:
+    """[n, i, h, w] to [n, o, h + 2, w + 2] with a 3x3 kernel, in float32."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.tiles = Winograd(weight)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        h, w = (side + 2 for side in x.shape[2:])
+        x = F.pad(x, (2, 2 + -w % OUT, 2, 2 + -h % OUT))  # they come in whole tiles
+        return self.tiles(x.contiguous(memory_format=torch.channels_last))[:, :, :h, :w]
+
+
+def full(weight: Tensor) -> Full | None:
+    """None where the plain convolution is as fast."""
+    pays = weight.shape[0] * weight.shape[1] >= SMALLEST and weight.shape[2:] == (3, 3)
+    return Full(weight) if AVAILABLE and weight.device.type == "cpu" and pays else None
