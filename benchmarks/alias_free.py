@@ -82,9 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"milliseconds a picture of {options.resolution} px, {options.threads} thread(s), torch {torch.__version__}")
-    print(
-        f"{'':3} {'plain':>8} {'layers':>8} {'ratio':>6} {'labs':>8} {'ratio':>6} {'difference':>11} {'prepared in':>12}"
-    )
+    print(f"{'':3} {'plain':>8} {'layers':>8} {'ratio':>6} {'labs':>8} {'ratio':>6} {'off by':>8} prepared in")
     for kind, settings in KINDS.items():
         torch.manual_seed(0)
         net = Generator(512, 0, 512, options.resolution, 3, **settings).eval()
@@ -108,9 +106,7 @@ def main() -> None:
                     times[name].append(time.perf_counter() - began)
         off = max(float((images[name] - images["plain"]).norm() / images["plain"].norm()) for name in calls)
         a, b, c = (1000 * statistics.median(times[name]) for name in calls)
-        print(
-            f"{kind:3} {a:8.0f} {b:8.0f} {a / b:6.2f} {c:8.0f} {a / c:6.2f} {off:11.1e} {prepared:10.1f} s", flush=True
-        )
+        print(f"{kind:3} {a:8.0f} {b:8.0f} {a / b:6.2f} {c:8.0f} {a / c:6.2f} {off:8.1e} {prepared:9.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 Both start from the same weights, see the same faces and have the same settings: non-saturating loss, R1 at every 16th
 step, path length regularization at every 4th, style mixing, a moving average. The plain loop scales the weights of each
-sample (a grouped convolution), makes fakes anew for G, and steps four times in turn, in float32. Turns of 16 steps are
-timed one after the other, so that a machine whose speed drifts treats both alike; medians are printed.
+sample (a grouped convolution), resamples with a border of zeros and drops samples, scales features after their
+activation, makes fakes anew for G, and steps four times in turn, in float32. Turns of 16 steps are timed one after the
+other, so that a machine whose speed drifts treats both alike; medians are printed.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -25,8 +26,8 @@ from torch import Tensor
 
 from ganlab.data.images import open_images
 from ganlab.networks import stylegan2
+from ganlab.nn import resample, style
 from ganlab.nn.precision import has_bf16
-from ganlab.nn.resample import upfirdn2d
 from ganlab.presets.images import image_preset
 from ganlab.training.image_loop import ImageTraining
 
@@ -35,20 +36,39 @@ KEPT = 2048  # faces, drawn beforehand
 
 
 def modulated(
-    x: Tensor, weight: Tensor, styles: Tensor, demodulate: bool = True, up: int = 1, resample_filter: Any = None
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    demodulate: bool = True,
+    up: int = 1,
+    resample_filter: Any = None,
+    gain: float = 1.0,
+    added: Tensor | None = None,
 ) -> Tensor:
     """Karras et al. 2020, sec. 2.2, to the letter: weights of each sample, one group a sample."""
     n, (out, inputs, k, _) = len(x), weight.shape
     w = weight[None] * styles[:, None, :, None, None]  # [N, O, I, k, k]
     if demodulate:
         w = w * (w.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    w = w * gain
     x = x.reshape(1, n * inputs, *x.shape[2:])
     if up == 1:
-        return F.conv2d(x, w.flatten(0, 1), padding=k // 2, groups=n).unflatten(1, (n, out))[0]
+        x = F.conv2d(x, w.flatten(0, 1), padding=k // 2, groups=n).unflatten(1, (n, out))[0]
+        return x if added is None else x + added
     w = w.transpose(1, 2).flatten(0, 1)  # [N * I, O, k, k]
     x = F.conv_transpose2d(x, w, stride=2, groups=n)
-    x = x.reshape(n, out, *x.shape[2:])
-    return upfirdn2d(x, resample_filter, pads=(1, 1, 1, 1), gain=4)
+    x = upfirdn2d(x.reshape(n, out, *x.shape[2:]), resample_filter, pads=(1, 1, 1, 1), gain=4)
+    return x if added is None else x + added
+
+
+def upfirdn2d(
+    x: Tensor, f: Tensor, up: int = 1, down: int = 1, pads: resample.Pads = (0, 0, 0, 0), gain: float = 1.0
+) -> Tensor:
+    """Karras et al. 2020, appendix B: zeros inserted, a border added, all filtered, samples dropped."""
+    n, c, h, w = x.shape
+    x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
+    x = F.conv2d(F.pad(x, pads), (f * gain).flip((0, 1)).expand(c, 1, -1, -1), groups=c)
+    return x[:, :, ::down, ::down]
 
 
 class Plain:
@@ -117,7 +137,12 @@ class Plain:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    with mock.patch.object(stylegan2, "modulated_conv2d", modulated):
+    """The same modules, with resampling, modulation and activations step by step."""
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(stylegan2, "modulated_conv2d", modulated))
+        stack.enter_context(mock.patch.object(resample, "upfirdn2d", upfirdn2d))
+        for module in (stylegan2, style):
+            stack.enter_context(mock.patch.object(module, "gain_before", lambda *_: 1.0))
         yield
 
 

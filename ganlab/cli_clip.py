@@ -42,6 +42,8 @@ class TrainClip:
     width: int = LAYOUT.width  # channels of the picture tower
     blocks: tuple[int, ...] = LAYOUT.blocks  # of the picture tower, at each of four resolutions
     text_layers: int = LAYOUT.text_layers  # of the text tower
+    drill: tuple[str, ...] = ()  # attributes that half of the portraits of a step are chosen for and described by
+    start: str | None = None  # a model to go on from, which decides the layout: faces, FILE
     seed: int = RUN.seed  # decides faces, first weights, texts and all changes
     device: str = "cpu"  # cpu or cuda
     processes: int = 1  # that draw the portraits
@@ -60,9 +62,15 @@ class TrainClip:
         return self._train(self.out)
 
     def _train(self, out: Path) -> int:
-        layout = ClipLayout(
-            side=self.side, width=self.width, blocks=self.blocks, text_layers=self.text_layers, words=vocabulary()
-        )
+        begun = None if self.start is None else load_clip(self.start)
+        if begun is None:
+            layout = ClipLayout(
+                side=self.side, width=self.width, blocks=self.blocks, text_layers=self.text_layers, words=vocabulary()
+            )
+        elif begun.layout is None:
+            raise InvalidInput("start", f"{begun.name[:60]} is none of ganlab's own models, which alone can be trained")
+        else:
+            layout = begun.layout
         run = ClipRun(
             self.images,
             self.faces,
@@ -70,11 +78,14 @@ class TrainClip:
             self.lr,
             short=self.short,
             long=self.long,
+            drilled=self.drill,
+            start=begun.sha256 if begun else "",
             seed=self.seed,
             layout=layout,
         )
         began = time.monotonic()
-        training = ClipTraining(run, device_named(self.device), self.processes)
+        weights = begun.network.state_dict() if begun else None
+        training = ClipTraining(run, device_named(self.device), self.processes, weights)
         print(f"{run.faces:,} portraits drawn in {time.monotonic() - began:.0f} s", flush=True)
         if self.resume:
             training.restore(out)

@@ -19,6 +19,7 @@ from ganlab.nn.style import (
     FullyConnectedLayer,
     MinibatchStdLayer,
     activate,
+    gain_before,
     modulated_conv2d,
     shifted,
     split_offsets,
@@ -69,10 +70,20 @@ class SynthesisLayer(nn.Module):
     ) -> Float[Tensor, "n o h2 w2"]:
         """`noise` ([H, W] or [N, 1, H, W], times noise_strength) is added as given, `offset` [N, i] to the styles."""
         styles = shifted(self.affine(w), offset)
-        x = modulated_conv2d(x, self.weight, styles, up=self.up, resample_filter=self.resample_filter)
-        if noise is not None and self.use_noise:
-            x = x + (noise * self.noise_strength).to(x.dtype)
-        return activate(x + self.bias.to(x.dtype).view(-1, 1, 1), self.activation, gain, self.conv_clamp)
+        scaled = gain_before(self.activation, gain)
+        bias = (self.bias * scaled).view(-1, 1, 1)
+        added = noise * (self.noise_strength * scaled) if noise is not None and self.use_noise else None
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            styles,
+            up=self.up,
+            resample_filter=self.resample_filter,
+            gain=scaled,
+            added=bias if added is None else added,
+        )
+        x = x if added is None else x + bias.to(x.dtype)
+        return activate(x, self.activation, gain, self.conv_clamp, scaled)
 
 
 class ToRGBLayer(nn.Module):
@@ -91,8 +102,9 @@ class ToRGBLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], offset: Tensor | None = None
     ) -> Float[Tensor, "n o h w"]:
-        x = modulated_conv2d(x, self.weight, shifted(self.affine(w), offset) * self.weight_gain, demodulate=False)
-        return activate(x + self.bias.view(-1, 1, 1), "linear", 1.0, self.conv_clamp)
+        styles = shifted(self.affine(w), offset) * self.weight_gain
+        x = modulated_conv2d(x, self.weight, styles, demodulate=False, added=self.bias.view(-1, 1, 1))
+        return activate(x, "linear", 1.0, self.conv_clamp)
 
 
 class SynthesisBlock(nn.Module):

@@ -35,15 +35,16 @@ def upfirdn2d(
     n, c, h, w = x.shape
     if up > 1:
         x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
-    x = F.pad(x, pads)
+    padding = pads[0] if min(pads) == max(pads) >= 0 else 0
+    if not padding:
+        x = F.pad(x, pads)
     taps = (f * gain ** (f.ndim / 2)).flip(tuple(range(f.ndim))).to(x.dtype)  # a convolution, not a correlation
     with exact(x):
-        if f.ndim == 1:
-            x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(c, -1, -1, -1), groups=c)
-            x = F.conv2d(x, taps.view(1, 1, -1, 1).expand(c, -1, -1, -1), groups=c)
-        else:
-            x = F.conv2d(x, taps.expand(c, 1, -1, -1), groups=c)
-    return x[:, :, ::down, ::down]
+        if f.ndim == 2:
+            return F.conv2d(x, taps.expand(c, 1, -1, -1), stride=down, padding=padding, groups=c)
+        across, along = taps.view(1, 1, 1, -1).expand(c, -1, -1, -1), taps.view(1, 1, -1, 1).expand(c, -1, -1, -1)
+        x = F.conv2d(x, across, stride=(1, down), padding=(0, padding), groups=c)
+        return F.conv2d(x, along, stride=(down, 1), padding=(padding, 0), groups=c)
 
 
 def upsample2d(x: Float[Tensor, "n c h w"], f: Tensor) -> Float[Tensor, "n c h2 w2"]:
@@ -73,15 +74,17 @@ def conv_up2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: 
     return upfirdn2d(x, f, pads=(first, last, first, last), gain=4)
 
 
-def conv_down2d(x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor) -> Float[Tensor, "n o h2 w2"]:
+def conv_down2d(
+    x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o c k k"], f: Tensor, bias: Float[Tensor, "o"] | None = None
+) -> Float[Tensor, "n o h2 w2"]:
     """The filter, then a convolution with stride 2: half as large."""
     k, n = weight.shape[-1], f.shape[-1]
     first, last = k // 2 + (n - 1) // 2, k // 2 + (n - 2) // 2
     if _joins(x, f):
-        return F.conv2d(F.pad(x, (first, last, first, last)), joined(weight, f.flip(0, 1)), stride=2)
+        return F.conv2d(F.pad(x, (first, last, first, last)), joined(weight, f.flip(0, 1)), bias, stride=2)
     if k == 1:
-        return F.conv2d(downsample2d(x, f), weight)
-    return F.conv2d(upfirdn2d(x, f, pads=(first, last, first, last)), weight, stride=2)
+        return F.conv2d(downsample2d(x, f), weight, bias)
+    return F.conv2d(upfirdn2d(x, f, pads=(first, last, first, last)), weight, bias, stride=2)
 
 
 def joined(weight: Float[Tensor, "o c k k"], f: Float[Tensor, "n n"]) -> Float[Tensor, "o c m m"]:

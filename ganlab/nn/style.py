@@ -18,13 +18,19 @@ def normalize_2nd_moment(x: Float[Tensor, "n d *grid"]) -> Float[Tensor, "n d *g
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def activate(x: Tensor, activation: str, gain: float = 1.0, clamp: float | None = None) -> Tensor:
-    """The activation times its own gain and `gain`, then clamped to +-clamp * gain."""
+def activate(x: Tensor, activation: str, gain: float = 1.0, clamp: float | None = None, scaled: float = 1.0) -> Tensor:
+    """The activation times its own gain and `gain`, then clamped to +-clamp * gain; x was `scaled` beforehand."""
     function, own = ACTIVATIONS[activation]
     x = function(x)
-    if own * gain != 1.0:
-        x = x * (own * gain)
+    if own * gain != scaled:
+        x = x * (own * gain / scaled)
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+
+
+def gain_before(activation: str, gain: float = 1.0) -> float:
+    """The part of an activation's gain that x can be scaled by before: all of it where f(a x) = a f(x), which saves
+    scaling features."""
+    return ACTIVATIONS[activation][1] * gain if activation in HOMOGENEOUS else 1.0
 
 
 def shifted(styles: Float[Tensor, "n c"], offset: Tensor | None) -> Float[Tensor, "n c"]:
@@ -89,16 +95,17 @@ class Conv2dLayer(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
 
     def forward(self, x: Float[Tensor, "n i h w"], gain: float = 1.0) -> Float[Tensor, "n o h2 w2"]:
-        weight = self.weight * self.weight_gain
+        scaled = gain_before(self.activation, gain)
+        weight = self.weight * (self.weight_gain * scaled)
+        bias = None if self.bias is None else self.bias * scaled
         if self.up > 1:
             x = conv_up2d(x, weight, self.resample_filter)
+            x = x if bias is None else x + bias.to(x.dtype).view(-1, 1, 1)
         elif self.down > 1:
-            x = conv_down2d(x, weight, self.resample_filter)
+            x = conv_down2d(x, weight, self.resample_filter, bias)
         else:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-        if self.bias is not None:
-            x = x + self.bias.to(x.dtype).view(-1, 1, 1)
-        return activate(x, self.activation, gain, self.conv_clamp)
+            x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+        return activate(x, self.activation, gain, self.conv_clamp, scaled)
 
 
 class MinibatchStdLayer(nn.Module):
@@ -132,19 +139,28 @@ def modulated_conv2d(
     demodulate: bool = True,
     up: int = 1,
     resample_filter: Tensor | None = None,
+    gain: float = 1.0,
+    added: Tensor | None = None,
 ) -> Float[Tensor, "n o h2 w2"]:
     """Convolution whose weights are scaled by `styles` per input channel (Karras et al. 2020, sec. 2.2).
 
     Scaling the weights of each sample is the same as scaling its input channels, and demodulating them the same as
-    scaling its output channels: so one convolution serves the whole batch.
+    scaling its output channels: so one convolution serves the whole batch. Of 1x1 kernels without demodulation each
+    sample has its own. The result is scaled by `gain`; then, [n or 1, o or 1, h2 or 1, w2 or 1] is `added`.
     """
+    if weight.shape[-1] == 1 and not demodulate:
+        taps = weight[:, :, 0, 0].T * (styles * gain)[:, :, None]  # [n, i, o]
+        x = (x.permute(0, 2, 3, 1).flatten(1, 2) @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        return x if added is None else x + added.to(x.dtype)
     x = x * styles.to(x.dtype)[:, :, None, None]
     if up > 1:
         assert resample_filter is not None
         x = conv_up2d(x, weight, resample_filter)
     else:
         x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-    return x * demodulation(weight, styles).to(x.dtype)[:, :, None, None] if demodulate else x
+    scale = demodulation(weight, styles) * gain if demodulate else styles.new_full((1, 1), gain)
+    scale = scale.to(x.dtype)[:, :, None, None]
+    return x * scale if added is None else torch.addcmul(added.to(x.dtype), x, scale)
 
 
 def _linear(x: Tensor) -> Tensor:
@@ -167,3 +183,4 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "softplus": (F.softplus, 1.0),
     "swish": (F.silu, math.sqrt(2)),
 }
+HOMOGENEOUS = ("linear", "relu", "lrelu")  # f(a x) = a f(x) for a > 0

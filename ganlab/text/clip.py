@@ -38,6 +38,7 @@ class Clip:
         self.name, self.network, self.vocabulary = name, network.eval().requires_grad_(False), vocabulary
         self.licence, self.about = "", dict[str, Any]()  # as its file says
         self.sha256 = ""  # of the file of a small one, which may be trained again under the same name
+        self.layout: ClipLayout | None = None  # of a small one
         self._tokenize, size = tokenize, look["size"]
         self.resolution = int(size if isinstance(size, int) else size[0])  # pixels of a picture's side
         self._squash, self._filter = look["resize_mode"] == "squash", look["interpolation"]
@@ -141,7 +142,9 @@ def small_clip(name: str, network: nn.Module, layout: ClipLayout) -> Clip:
     vocabulary = Vocabulary(layout.words, layout.context)
     half = (0.5, 0.5, 0.5)
     look = {"size": layout.side, "resize_mode": "shortest", "interpolation": "bicubic", "mean": half, "std": half}
-    return Clip(name, network, vocabulary, look, vocabulary)
+    clip = Clip(name, network, vocabulary, look, vocabulary)
+    clip.layout = layout
+    return clip
 
 
 def encode_texts(network: nn.Module, tokens: Int[Tensor, "n context"]) -> Float[Tensor, "n d"]:

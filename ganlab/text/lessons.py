@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ganlab.config import InvalidInput
 from ganlab.data.faces.attributes import Attributes
-from ganlab.text.sayings import TRAINED, Text, claims, described, long_captions, sayings
+from ganlab.text.sayings import TRAINED, Saying, Text, claims, described, long_captions, sayings
 from ganlab.text.words import UNKNOWN, Vocabulary
 
 UNHEARD = 0.02  # of the words of a long caption: the word for unknown words is learnt from them
@@ -72,19 +73,37 @@ class _Maker:
 
     def __init__(self, run: Any, people: dict[str, Any]) -> None:
         self.run, self.people = run, people
+        self._groups = _alike(people, run.drilled) if run.drilled else {}
 
     def __call__(self, step: int) -> Lesson:
         run = self.run
         draws = torch.Generator().manual_seed((run.seed << 32) + step)
         count = len(next(iter(self.people.values())))
         rows = torch.randint(count, (run.batch,), generator=draws)
+        rng = random.Random(f"{run.seed}/{step}")
+        drilled = self._drilled(rows, rng)
         people = Attributes({name: torch.from_numpy(value[rows.numpy()]) for name, value in self.people.items()})
-        rng, known = random.Random(f"{run.seed}/{step}"), sayings(people)
-        texts = [described(one, TRAINED, rng) for one in known for _ in range(run.short)]
+        known = sayings(people)
+        texts = [
+            described(_plainest(one, drilled[row]) if row in drilled and not number else one, TRAINED, rng)
+            for row, one in enumerate(known)
+            for number in range(run.short)
+        ]
         some = round(run.batch * run.long)
         texts += long_captions(people.rows(slice(some)), run.seed, rows[:some].tolist(), step, TRAINED)
         owner = torch.cat((torch.arange(run.batch).repeat_interleave(run.short), torch.arange(some)))
         return Lesson(rows, self._tokens(texts, step), owner, true_pairs(claims(people, known), texts))
+
+    def _drilled(self, rows: Tensor, rng: random.Random) -> dict[int, str]:
+        """Puts people into every second row of whom there is something to say of a drilled attribute: which, by row.
+
+        All that can be said of an attribute is drawn alike often, however rare it is.
+        """
+        about = {}
+        for row in range(0, len(rows) if self._groups else 0, 2):  # `changed` treats the first rows differently
+            about[row] = rng.choice(self.run.drilled)
+            rows[row] = rng.choice(rng.choice(self._groups[about[row]]))
+        return about
 
     def _tokens(self, texts: Sequence[Text], step: int) -> Tensor:
         words = Vocabulary(self.run.layout.words, self.run.layout.context)
@@ -105,6 +124,24 @@ def true_pairs(shown: Sequence[frozenset[str]], texts: Sequence[Text]) -> Bool[T
     for row, text in zip(says, texts):
         row[[number[claim] for claim in text.says]] = 1
     return missing @ says.T == 0
+
+
+def _alike(people: dict[str, Any], attributes: Sequence[str]) -> dict[str, list[list[int]]]:
+    """For each attribute, the people of whom the same is said of it."""
+    known = sayings(Attributes({name: torch.from_numpy(value) for name, value in people.items()}))
+    found: dict[str, dict[str, list[int]]] = {name: {} for name in attributes}
+    for row, one in enumerate(known):
+        for name, groups in found.items():
+            for saying in _plainest(one, name):
+                groups.setdefault(saying.claim, []).append(row)
+    if empty := [name for name, groups in found.items() if not groups]:
+        raise InvalidInput("drilled", f"nothing is ever said of {empty[0]!r}; choose another attribute")
+    return {name: list(groups.values()) for name, groups in found.items()}
+
+
+def _plainest(known: Sequence[Saying], attribute: str) -> list[Saying]:
+    """What tells most of an attribute, if anything does: "round glasses" comes before "glasses"."""
+    return [saying for saying in known if saying.attribute == attribute][:1]
 
 
 _maker: _Maker | None = None  # of this process, where it is one of those that work ahead

@@ -103,7 +103,8 @@ def described(known: Sequence[Saying], wording: "Wording", rng: random.Random) -
         by_attribute.setdefault(saying.attribute, []).append(saying)
     draw = rng.random()
     count = 1 + sum(draw > edge for edge in SEVERAL)
-    chosen = [rng.choice(by_attribute[name]) for name in rng.sample(sorted(by_attribute), count)]
+    some = rng.sample(sorted(by_attribute), min(count, len(by_attribute)))
+    chosen = [rng.choice(by_attribute[name]) for name in some]
     # "a happy bald person" is rare: of two adjectives the second is dropped
     chosen = [s for i, s in enumerate(chosen) if s.kind not in [other.kind for other in chosen[:i]] or s.kind == "has"]
     return Text(_sentence(chosen, wording, rng), frozenset(saying.claim for saying in chosen))

@@ -1,8 +1,9 @@
 """Training of our own small CLIP on drawn faces and what can be said of them."""
 
 import copy
+import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ganlab.config import Config, knob
+from ganlab.config import Config, InvalidInput, knob
+from ganlab.data.faces.attributes import ATTRIBUTES
 from ganlab.data.faces.many import changed, drawn
 from ganlab.nn.supervised import WARMUP, Progress, Supervised, trained
 from ganlab.text.clip import build_small, encode_texts
@@ -35,8 +37,18 @@ class ClipRun(Config):
     ema: float = knob(0.998, "How much the averaged weights keep in a step", lo=0, hi=0.99999)
     short: int = knob(2, "Short descriptions of each portrait in a step", lo=1, hi=16)
     long: float = knob(0.5, "Part of the portraits that have a long caption as well", lo=0, hi=1)
+    drilled: tuple[str, ...] = knob(
+        (), "Attributes that half of the portraits of a step are chosen for and described by", longest=32
+    )
+    start: str = knob("", "sha256 of the file whose weights it began with")
     seed: int = knob(0, "Decides faces, weights, texts and changes", lo=0, hi=1 << 31)
     layout: ClipLayout = knob(lambda: ClipLayout(words=vocabulary()), "What is trained")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if unknown := sorted(set(self.drilled) - set(ATTRIBUTES)):
+            near = difflib.get_close_matches(unknown[0], ATTRIBUTES, 1, 0)[0]
+            raise InvalidInput("drilled", f"{unknown[0][:40]!r} is no attribute of a face; did you mean {near!r}?")
 
     @property
     def steps(self) -> int:
@@ -47,7 +59,14 @@ class ClipRun(Config):
 class ClipTraining(Supervised):
     """A small CLIP, its average and its optimizer; step k depends on the run and the states before it alone."""
 
-    def __init__(self, run: ClipRun, device: torch.device | str = "cpu", processes: int = 1) -> None:
+    def __init__(
+        self,
+        run: ClipRun,
+        device: torch.device | str = "cpu",
+        processes: int = 1,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """`weights`: of a file of the same layout, to go on from; drawn from the run's seed where there are none."""
         self.run, self.device, self.step = run, torch.device(device), 0
         self.warmup = min(WARMUP, max(1, run.steps // 10))
         images, people = drawn(run.seed, run.faces, processes)
@@ -56,6 +75,8 @@ class ClipTraining(Supervised):
         with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
             torch.manual_seed(run.seed)
             model = build_small(run.layout)
+        if weights is not None:
+            model.load_state_dict(dict(weights))
         self.model: Any = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         matrices = [p for p in self.model.parameters() if p.ndim > 1]

@@ -252,6 +252,36 @@ def test_lessons_are_the_same_whoever_makes_them() -> None:
     helped.close()
 
 
+def test_half_of_a_lesson_is_about_what_is_drilled() -> None:
+    people = sample(0, range(200))
+    run = replace(RUN, batch=64, short=2, long=0, drilled=("glasses",))
+    lesson = Lessons(run, people).lesson(0)
+    first = lesson.tokens[lesson.owner.diff(prepend=torch.tensor([-1])) > 0][::2]  # of each second portrait
+    words = Vocabulary(RUN.layout.words, RUN.layout.context)
+    for kind, option in (("round glasses", "round"), ("square glasses", "square"), ("sunglasses", "sunglasses")):
+        meant = {token for token in words([kind])[0].tolist() if token}
+        rows = [int(row) for row, text in zip(lesson.rows[::2], first) if meant <= set(text.tolist())]
+        assert len(rows) >= 4, "however rare, each kind comes up"
+        assert people.rows(rows).has("glasses", option).all()
+    assert torch.equal(lesson.rows[1::2], Lessons(replace(run, drilled=()), people).lesson(0).rows[1::2])
+
+
+def test_training_goes_on_from_a_model(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"images": 8, "faces": 8, "batch": 8, "held_out": 10}
+    TrainClip(tmp_path / "first", width=4, text_layers=1, **settings).main()
+    first = tmp_path / "first" / NAME
+    TrainClip(tmp_path / "second", start=str(first), drill=("glasses", "yaw"), lr=1e-6, **settings).main()
+    begun, found = load_clip(str(first)), load_clip(str(tmp_path / "second" / NAME))
+    assert found.about["run"]["start"] == begun.sha256 and found.layout == begun.layout
+    for name, value in begun.network.state_dict().items():
+        if name.endswith("proj.weight"):
+            assert torch.allclose(found.network.state_dict()[name], value, atol=2e-3)
+    with pytest.raises(InvalidInput, match="did you mean 'glasses'"):
+        TrainClip(tmp_path, drill=("glases",), **settings).main()
+    with pytest.raises(InvalidInput, match="nothing is ever said of 'nose'"):
+        TrainClip(tmp_path, drill=("nose",), **settings).main()
+
+
 def test_what_cannot_be_resumed_is_a_sentence(tmp_path: Path) -> None:
     begun = ClipTraining(RUN)
     with pytest.raises(InvalidInput, match="without --resume"):
