@@ -1,9 +1,9 @@
 """ViTGAN (Lee et al. 2022, "ViTGAN: Training GANs with Vision Transformers"): G and D of transformers, 8 x 8 patches.
 
 D is a vision transformer (Dosovitskiy et al. 2021) that is kept smooth: attention by distance, layers that keep the
-spectral norm they begin with, patches that overlap (sec. 3.1). In G, w modulates the layer norms of a transformer on
-learned positions, and a small network of sines draws each patch (sec. 3.2). Nothing in G's weights depends on the size
-of a patch.
+spectral norm they begin with, patches that overlap (the paper's "Regularizing ViT-based discriminator"). In G, w
+modulates the layer norms of a transformer on learned positions, and a small network of sines draws each patch (the
+paper's "Generator design"). Nothing in G's weights depends on the size of a patch.
 """
 
 import math
@@ -27,7 +27,7 @@ MAPPING_LR = 0.1  # of G's rate: ten times StyleGAN's, for a rate that is ten ti
 
 
 class RescaledLinear(SpectralLinear):
-    """A linear layer that keeps the spectral norm it begins with: W sigma(W_init) / sigma(W) (sec. 3.1)."""
+    """A linear layer that keeps the spectral norm it begins with: W sigma(W_init) / sigma(W)."""
 
     initial: Tensor  # sigma(W_init)
 
@@ -80,7 +80,7 @@ class L2Attention(nn.Module):
         return out
 
     def logits(self, x: Float[Tensor, "n t w"]) -> Float[Tensor, "n h t t"]:
-        """-|x_i Q - x_j Q|^2 / sqrt(d) of each head of d features (sec. 3.1)."""
+        """-|x_i Q - x_j Q|^2 / sqrt(d) of each head of d features."""
         query = _heads(self.query(x))
         square = query.square().sum(3)  # [n, h, t]
         distances = square[:, :, :, None] + square[:, :, None] - 2 * query @ query.transpose(2, 3)
@@ -102,7 +102,7 @@ class Block(nn.Module):
 
 
 class SelfModulatedNorm(nn.Module):
-    """SLN: gamma(w) * LN(x) + beta(w), both linear in w (sec. 3.2)."""
+    """SLN: gamma(w) * LN(x) + beta(w), both linear in w."""
 
     def __init__(self, width: int, w_dim: int) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class ModulatedLinear(nn.Module):
 
 class PatchDecoder(nn.Module):
     """The pixels of a patch from its embedding: sines of their places in it, and two modulated layers, the first with a
-    sine (sec. 3.2; Sitzmann et al. 2020; Anokhin et al. 2021)."""
+    sine (Sitzmann et al. 2020; Anokhin et al. 2021)."""
 
     positions: Tensor  # [pixels, 2], from -1 to 1
 
@@ -250,7 +250,7 @@ class Discriminator(SpectralNetwork):
         channel_max: int = 256,
         smooth: bool = True,
     ) -> None:
-        """`smooth`: all of sec. 3.1; without it this is a plain vision transformer."""
+        """`smooth`: all that keeps D smooth; without it this is a plain vision transformer."""
         super().__init__()
         linear = RescaledLinear if smooth else nn.Linear
         width, self.patch = token_width(GRID, channel_base, channel_max), patch_size(img_resolution)
@@ -267,7 +267,7 @@ class Discriminator(SpectralNetwork):
         start(self)
 
     def patches(self, img: Float[Tensor, "n c h w"]) -> Float[Tensor, "n t numbers"]:
-        """The patches, row by row, each with `overlap` pixels of its neighbours on all sides (sec. 3.1)."""
+        """The patches, row by row, each with `overlap` pixels of its neighbours on all sides."""
         return F.unfold(img, self.patch + 2 * self.overlap, padding=self.overlap, stride=self.patch).transpose(1, 2)
 
     def forward(self, img: Float[Tensor, "n c h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n 1"]:
