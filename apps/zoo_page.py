@@ -37,10 +37,15 @@ def table() -> str:
     found = results()
     heads = ["System", "Networks", "What it brings"]
     if found is not None:
-        heads += [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Images seen", "Pictures"]
+        heads += figure_heads(found)
     rows = "".join(_row(name, row, found) for name, row in IMAGE_PRESETS.items())
     head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
     return f"<div class='zoo'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def figure_heads(found: ZooResults) -> list[str]:
+    """What the columns of measured figures are called."""
+    return [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Images seen", "Pictures"]
 
 
 def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
@@ -69,7 +74,9 @@ def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
         f"{row.images:,}",
     ]
     picture = f"<img src='.{SHEET}?preset={name}' loading='lazy' alt='Pictures of {html.escape(name)}'>"
-    return [*(f"<td class='number'>{text}</td>" for text in values), f"<td>{picture}</td>"]
+    heads = figure_heads(found)  # a narrow page shows them before each figure
+    numbers = [f"<td class='number' data-head='{html.escape(head)}'>{text}</td>" for head, text in zip(heads, values)]
+    return [*numbers, f"<td class='pictures'>{picture}</td>"]
 
 
 def closer(name: str) -> str:
@@ -138,7 +145,18 @@ CSS = """
 .zoo .text { min-width: 240px; }
 .zoo :is(.number, a) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo a { font-weight: 400; color: var(--link-text-color); text-decoration: underline; }
-.zoo img { height: 32px; width: auto; max-width: none; image-rendering: pixelated; }
+.zoo img { height: 64px; width: auto; max-width: none; image-rendering: pixelated; }
+@media (max-width: 640px) {
+  .zoo { max-height: none; overflow: visible; }
+  .zoo :is(table, tbody) { display: block; min-width: 0; }
+  .zoo thead { display: none; }
+  .zoo tr { display: grid; grid-template-columns: 1fr 1fr; padding: 10px 0; }
+  .zoo tr { border-bottom: 1px solid var(--border-color-primary); }
+  .zoo :is(th, td) { border: 0 !important; padding: 3px 4px !important; min-width: 0; }
+  .zoo :is(th, .text, .pictures) { grid-column: 1 / -1; }
+  .zoo .number { font-size: 13px; }
+  .zoo [data-head]::before { content: attr(data-head) " "; opacity: .7; }
+}
 """
 
 

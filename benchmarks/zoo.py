@@ -8,11 +8,11 @@ thread of a CPU what other programs take does not count either) with the setting
 on 500 pictures beside 2,000 real ones: Fréchet distance and precision and recall on the features of the faces'
 classifier (digits: the pyramid's), and modes: how many pairs of a hat and a hairstyle the classifier sees among its
 pictures, of those that it sees among as many real ones; of digits, how many of the ten are the nearest real image of
-more than one picture in a hundred. Wide and slow systems have seen few
-images when their time is over: a table of one minute is about first steps, not about what each can reach. An error ends
-a row, not the table. The sheet has a row of pictures for each preset, in the order of the table. `--out` writes the
-figures and a small sheet for each preset into a folder; those of apps/web/zoo are what the app's zoo page shows.
-Presets that the folder knows already and that are not measured now keep their rows, if the settings are the same.
+more than one picture in a hundred. Wide and slow systems have seen few images when their time is over: a table of one
+minute is about first steps, not about what each can reach. An error ends a row, not the table. The sheet has twelve
+pictures for each preset, in the order of the table. `--out` writes the figures and a small sheet for each preset into a
+folder; those of apps/web/zoo are what the app's zoo page shows. Presets that the folder knows already and that are not
+measured now keep their rows, if the settings are the same.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from ganlab.run_images import ImageRun
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.quality import to_bytes
 
-PICTURES, SHOWN, LIMIT = 500, 12, 4000
+PICTURES, SHOWN, ACROSS, LIMIT = 500, 12, 6, 4000
 KINDS = ("hat", "hairstyle")
 RARE = 0.01  # share of the pictures, up to which a digit does not count as made
 ROW = "| {} | {:,.0f} | {:,} | {:,} | {} | {} | {} | {} |"
@@ -88,7 +88,7 @@ def row(name: str, run: ImageRun, images: ImageSet, seconds: float) -> tuple[Zoo
     for key in ("fd", "precision", "recall"):
         value = getattr(found, key)
         figures |= {key: round(value.value, 4), f"{key}_off": round((value.hi - value.lo) / 2, 4)}
-    return ZooResult(name, "", round(seen / spent, 2), seen, weights, **figures, modes=many), sheet(pictures, SHOWN)
+    return ZooResult(name, "", round(seen / spent, 2), seen, weights, **figures, modes=many), sheet(pictures, ACROSS)
 
 
 def line(found: ZooResult) -> str:
