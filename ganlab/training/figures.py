@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ganlab.training.image_gan import ImageGan
 
 FIGURES = {  # name -> what charts call it
-    "class_accuracy": "classes that D reads off held-out images, share",
-    "reconstruction": "mean error of reconstructed held-out images",
-    "guidance": "class that a classifier sees in fakes, cross-entropy",
-    "kl": "divergence of StackGAN's conditions",
-    "conditional": "conditional loss of Stacked GAN",
-    "entropy": "entropy loss of Stacked GAN",
+    "class_accuracy": "Classes that D reads off held-out images, share",
+    "reconstruction": "Mean error of reconstructed held-out images",
+    "guidance": "Class that a classifier sees in fakes, cross-entropy",
+    "kl": "Divergence of StackGAN's conditions",
+    "conditional": "Conditional loss of Stacked GAN",
+    "entropy": "Entropy loss of Stacked GAN",
     "m_global": "M of BEGAN, lower is better",
     "balance": "k of BEGAN",
 }
