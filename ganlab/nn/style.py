@@ -151,7 +151,7 @@ def modulated_conv2d(
     if weight.shape[-1] == 1 and not demodulate:
         taps = weight[:, :, 0, 0].T * (styles * gain)[:, :, None]  # [n, i, o]
         x = (x.permute(0, 2, 3, 1).flatten(1, 2) @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-        return x if added is None else x + added.to(x.dtype)
+        return x if added is None else x + added  # colours are added up in float32
     x = x * styles.to(x.dtype)[:, :, None, None]
     if up > 1:
         assert resample_filter is not None
