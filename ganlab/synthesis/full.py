@@ -6,7 +6,8 @@ from torch import Tensor
 
 from ganlab.synthesis.winograd import AVAILABLE, OUT, Winograd
 
-SMALLEST = 160 * 160  # products of channels in and out from which tiles pay
+# Products of channels in and out: from where tiles pay, and up to where four times the weights, 38 MB, are in proportion.
+SMALLEST, LARGEST = 160 * 160, 512 * 512
 
 
 class Full:
@@ -22,6 +23,6 @@ class Full:
 
 
 def full(weight: Tensor) -> Full | None:
-    """None where the plain convolution is as fast."""
-    pays = weight.shape[0] * weight.shape[1] >= SMALLEST and weight.shape[2:] == (3, 3)
+    """None where the plain convolution is as fast, or what is prepared would be too large."""
+    pays = SMALLEST <= weight.shape[0] * weight.shape[1] <= LARGEST and weight.shape[2:] == (3, 3)
     return Full(weight) if AVAILABLE and weight.device.type == "cpu" and pays else None
