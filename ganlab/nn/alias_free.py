@@ -56,7 +56,7 @@ class _Band:
     out: slice
     taken: slice
     up: Tensor  # [rows upsampled, rows taken]
-    down: Tensor  # [rows out, rows upsampled * terms]
+    down: Tensor  # [rows out * terms, rows upsampled]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Tile:
     out: slice
     taken: slice
     widen: Tensor  # [columns upsampled, columns taken]
-    narrow: Tensor  # [terms * columns out, columns upsampled]
+    narrow: Tensor  # [columns out, terms * columns upsampled]
 
 
 class FilteredLrelu:
@@ -93,7 +93,7 @@ class FilteredLrelu:
         self, x: Float[Tensor, "n c h w"], bias: Float[Tensor, "c"], slope: float, gain: float, clamp: float | None
     ) -> Float[Tensor, "n c h2 w2"]:
         """The same as upfirdn, activation, upfirdn one after the other; `gain` is above 0."""
-        features = (x.permute(0, 2, 3, 1) + bias.to(x.dtype)) * gain  # [n, h, w, c]: contiguous where channels_last
+        features = torch.add((bias * gain).to(x.dtype), x.permute(0, 2, 3, 1), alpha=gain)  # [n, h, w, c]
         if features.requires_grad:
             return self._learnt(features, slope, clamp).permute(0, 3, 1, 2)
         features = features.contiguous()
@@ -120,10 +120,10 @@ class FilteredLrelu:
         return torch.cat(rows, 1)
 
     def _lowered(self, z: Float[Tensor, "n h w c"], band: _Band, tile: _Tile) -> Float[Tensor, "n h2 w2 c"]:
-        """Downsampled across, once for each term, and along, where the terms are added up."""
-        n, high, _, c = z.shape
-        across = (_like(tile.narrow, z) @ z).view(n, high * self.terms, -1)
-        return (_like(band.down, z) @ across).view(n, len(band.down), -1, c)
+        """Downsampled along, once for each term, and across, where the terms are added up."""
+        n, _, wide, c = z.shape
+        along = _like(band.down, z) @ z.flatten(2)  # [n, rows * terms, columns * c]: one large product
+        return _like(tile.narrow, z) @ along.view(n, -1, self.terms * wide, c)
 
 
 def _raised(x: Float[Tensor, "n h w c"], band: _Band) -> Float[Tensor, "n h2 w c"]:
@@ -175,7 +175,7 @@ def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
         rows = slice(first, min(first + ROWS, down.shape[1]))
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
-        lowered = down[:, rows, between].permute(1, 2, 0).flatten(1)
+        lowered = down[:, rows, between].transpose(0, 1).flatten(0, 1)
         yield _Band(rows, taken, _placed(up[between, taken], device), _placed(lowered, device))
 
 
@@ -184,7 +184,7 @@ def _tiles(up: Tensor, down: Tensor, columns: int, device: torch.device) -> Iter
         out = slice(first, min(first + columns, down.shape[1]))
         between = _span(down[:, out].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
-        lowered = down[:, out, between].flatten(0, 1)
+        lowered = down[:, out, between].transpose(0, 1).flatten(1)
         yield _Tile(out, taken, _placed(up[between, taken], device), _placed(lowered, device))
 
 
