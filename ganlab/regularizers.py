@@ -110,7 +110,7 @@ def orthogonality(d: nn.Module) -> Tensor:
     for p in d.parameters():
         if p.ndim > 1:
             gram = p.flatten(1) @ p.flatten(1).T  # [out, out]
-            terms.append(gram.square().sum() - gram.diagonal().square().sum())
+            terms.append((gram - gram.diagonal().diag()).square().sum())
     return torch.stack(terms).sum()
 
 

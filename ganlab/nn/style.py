@@ -163,6 +163,27 @@ def modulated_conv2d(
     return x * scale if added is None else torch.addcmul(added.to(x.dtype), x, scale)
 
 
+class ToRGBLayer(nn.Module):
+    """Style and a 1x1 modulated convolution without demodulation: features to colours."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, kernel_size: int = 1, conv_clamp: float | None = None
+    ) -> None:
+        super().__init__()
+        self.conv_clamp = conv_clamp
+        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
+
+    def forward(
+        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n w_dim"], offset: Tensor | None = None
+    ) -> Float[Tensor, "n o h w"]:
+        styles = shifted(self.affine(w), offset) * self.weight_gain
+        x = modulated_conv2d(x, self.weight, styles, demodulate=False, added=self.bias.view(-1, 1, 1))
+        return activate(x, "linear", 1.0, self.conv_clamp)
+
+
 def _linear(x: Tensor) -> Tensor:
     return x
 
