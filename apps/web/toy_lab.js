@@ -127,7 +127,7 @@ class ToyLab {
     const alarms = this.alarms.get(message.branch) || [];
     alarms.push(...message.alarms);
     this.alarms.set(message.branch, alarms);
-    if (message.alarms.length) this.showMarks();
+    if (message.alarms.length && this.state) this.showMarks(); // else they are drawn once it has come
     this.stale = true;
   }
 
