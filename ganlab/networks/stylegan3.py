@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganlab.nn.alias_free import FilteredLrelu, lowpass
 from ganlab.nn.mapping import MappingNetwork, StyleGenerator
-from ganlab.nn.style import FullyConnectedLayer, shifted, split_offsets
+from ganlab.nn.style import FullyConnectedLayer, pointwise, shifted, split_offsets
 
 Convolve = Callable[[Tensor], Tensor]  # [n, i, h, w] to [n, o, h + k - 1, w + k - 1]
 SLOPE = 0.2
@@ -161,9 +161,7 @@ class SynthesisLayer(nn.Module):
             scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()
         if self.kernel == 1:  # a matrix for each picture
             taps = weight[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
-            return (
-                (x.permute(0, 2, 3, 1).flatten(1, 2) @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-            )
+            return pointwise(x, taps)
         x = x * styles[:, :, None, None].to(x.dtype)
         made = convolve(x) if convolve else F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1)
         return made * scale[:, :, None, None].to(x.dtype)

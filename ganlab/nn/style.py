@@ -132,6 +132,12 @@ def demodulation(weight: Float[Tensor, "o i k k"], styles: Float[Tensor, "n i"])
         return (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
 
 
+def pointwise(x: Float[Tensor, "n i h w"], taps: Float[Tensor, "m i o"]) -> Float[Tensor, "n o h w"]:
+    """A 1x1 convolution with a matrix for each picture, or one for all."""
+    pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+    return (pixels @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+
+
 def modulated_conv2d(
     x: Float[Tensor, "n i h w"],
     weight: Float[Tensor, "o i k k"],
@@ -150,7 +156,7 @@ def modulated_conv2d(
     """
     if weight.shape[-1] == 1 and not demodulate:
         taps = weight[:, :, 0, 0].T * (styles * gain)[:, :, None]  # [n, i, o]
-        x = (x.permute(0, 2, 3, 1).flatten(1, 2) @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        x = pointwise(x, taps)
         return x if added is None else x + added  # colours are added up in float32
     x = x * styles.to(x.dtype)[:, :, None, None]
     if up > 1:
