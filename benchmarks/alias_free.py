@@ -36,7 +36,7 @@ def plain(layer: SynthesisLayer) -> Callable[..., Tensor]:
     side, before = layer.in_size + layer.kernel - 1, layer.zeros_before
     after = (layer.size - 1) * layer.down + 1 - side * layer.up + up_taps + down_taps - 2 - before
 
-    def run(x: Tensor, bias: Tensor, slope: float, gain: float, clamp: float) -> Tensor:
+    def run(x: Tensor, bias: Tensor, slope: float, gain: float, clamp: float, *_: None) -> Tensor:
         pads = (before, after, before, after)
         x = upfirdn2d(x + bias.view(-1, 1, 1), layer.up_filter, up=layer.up, pads=pads, gain=layer.up**2)  # type: ignore[arg-type]
         x = (F.leaky_relu(x, slope) * gain).clamp(-clamp, clamp)
@@ -45,7 +45,7 @@ def plain(layer: SynthesisLayer) -> Callable[..., Tensor]:
     return run
 
 
-def convolved(layer: SynthesisLayer, x: Tensor, styles: Tensor, _: object) -> Tensor:
+def convolved(layer: SynthesisLayer, x: Tensor, styles: Tensor, _: object) -> tuple[Tensor, None]:
     """Weights of each picture, in as many groups (Karras et al. 2021, appendix C; 2020, sec. 2.2)."""
     w = layer.weight
     if layer.is_torgb:
@@ -58,7 +58,7 @@ def convolved(layer: SynthesisLayer, x: Tensor, styles: Tensor, _: object) -> Te
         taps = taps * (taps.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
     taps = (taps * layer.magnitude_ema.rsqrt()).flatten(0, 1)
     x = F.conv2d(x.reshape(1, -1, *x.shape[2:]), taps, padding=layer.kernel - 1, groups=len(styles))
-    return x.unflatten(1, (len(styles), -1))[0]
+    return x.unflatten(1, (len(styles), -1))[0], None
 
 
 @contextmanager

@@ -23,8 +23,6 @@ from torch import Tensor
 
 from ganlab import zoo
 from ganlab.features.faces import FacesClassifier, load_classifier
-from ganlab.latents.directions import as_edit, s_direction
-from ganlab.recipe import Recipe, Source, pack_latent
 from ganlab.synthesis import Renderer, open_renderer
 from ganlab.text import HOWS
 from ganlab.text.aims import aims_of
@@ -32,7 +30,7 @@ from ganlab.text.clip import load_clip
 from ganlab.text.directions import ChannelEffects, Embedder, known_effects, text_change, text_offsets
 from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
-from ganlab.text.optimize import Optimization, optimized
+from ganlab.text.optimize import Optimization, optimized_together
 from ganlab.text.quality import EditQuality, edit_quality
 from ganlab.text.strength import STRENGTHS, worth
 
@@ -51,6 +49,7 @@ CAN = 0.01  # of a model's pictures that show it, so that it can make it
 PSI = 0.7
 TIMES = (0.5, 1.0, 1.5)  # a mapper's step
 PARTS = (0.3, 0.6, 1.0)  # of an optimization's way
+AT_ONCE = 10  # faces that are optimized together
 ALLOWED = 0.1  # of the other attributes flipped
 HEAD = (
     "| strength | asked for: before | after | others flipped | dependency | person | similarity |\n" + "|---" * 7 + "|"
@@ -149,20 +148,19 @@ def by_optimization(bench: Bench, faces: int, steps: int, beta: float, effects: 
     found: Found = {part: [] for part in PARTS}
     for text in bench.sentences:
         how = Optimization(target=text, neutral=NEUTRAL, steps=steps)
-        begun = fitted(bench, text, faces, beta, effects)[0] if effects else [None] * faces
-        ways = [_way(bench, row, how, offsets) for row, offsets in enumerate(begun)]
+        begun = fitted(bench, text, faces, beta, effects)[0] if effects else None
+        ways = [_way(bench, some, how, begun) for some in torch.arange(faces).split(AT_ONCE)]
         for k, part in enumerate(PARTS):
-            after = torch.stack([way[k] for way in ways])
+            after = torch.cat([way[k] for way in ways])
             found[part].append(bench.judged(text, after, bench.before[:faces]))
     return found
 
 
-def _way(bench: Bench, row: int, how: Optimization, offsets: Tensor | None) -> list[Tensor]:
-    """The pictures of an optimization at `PARTS` of it."""
-    latent = pack_latent(bench.ws[row, :1].numpy())
-    edits = () if offsets is None else (as_edit(s_direction("direction", offsets, "text")),)
-    recipe = Recipe(sources=(Source(latent=latent),), psi=1, edits=edits)
-    images = {moment.step: moment.image for moment in optimized(bench.renderer, bench.clip, recipe, how)}
+def _way(bench: Bench, some: Tensor, how: Optimization, begun: Tensor | None) -> list[Tensor]:
+    """The pictures of an optimization of some faces at `PARTS` of it."""
+    offsets = None if begun is None else begun[some]
+    moments = optimized_together(bench.renderer, bench.clip, bench.ws[some], offsets, how)
+    images = {at.step: at.images.cpu() for at in moments}
     return [images[round(part * how.steps)] for part in PARTS]
 
 

@@ -16,7 +16,7 @@ from ganlab.nn.alias_free import FilteredLrelu, lowpass
 from ganlab.nn.mapping import MappingNetwork, StyleGenerator
 from ganlab.nn.style import FullyConnectedLayer, pointwise, shifted, split_offsets
 
-Convolve = Callable[[Tensor], Tensor]  # [n, i, h, w] to [n, o, h + k - 1, w + k - 1]
+Convolve = Callable[[Tensor, Tensor], Tensor]  # [n, i, h, w] scaled by [n, i], to [n, o, h + k - 1, w + k - 1]
 SLOPE = 0.2
 MAGNITUDE_BETA = 0.999  # of the moving mean of squared features, by whose root inputs are divided
 
@@ -127,18 +127,20 @@ class SynthesisLayer(nn.Module):
         w: Float[Tensor, "n w_dim"],
         offset: Tensor | None = None,
         convolve: Convolve | None = None,
+        into: Tensor | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
         """`offset` [N, i] is added to the styles; `convolve` does what `normalized` weights do to all a kernel touches,
-        for whoever has prepared them."""
+        for whoever has prepared them. What bends its features and needs no gradient makes them in `into`."""
         if self.training:
             with torch.no_grad():
                 self.magnitude_ema.copy_(x.detach().float().square().mean().lerp(self.magnitude_ema, self.beta))
-        x = self._convolved(x, shifted(self.affine(w), offset), convolve)
+        x, scale = self._convolved(x, shifted(self.affine(w), offset), convolve)
         if self.up_filter is None and self.down_filter is None:
             slope, gain = (1.0, 1.0) if self.is_torgb else (SLOPE, math.sqrt(2))
+            x = x if scale is None else x * scale[:, :, None, None].to(x.dtype)
             x = F.leaky_relu(x + self.bias.view(-1, 1, 1), slope) * gain
             return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
-        return self.filtered()(x, self.bias, SLOPE, math.sqrt(2), self.conv_clamp)
+        return self.filtered()(x, self.bias, SLOPE, math.sqrt(2), self.conv_clamp, scale, into)
 
     def filtered(self) -> FilteredLrelu:
         """Its nonlinearity, whose matrices are made of its filters once."""
@@ -149,8 +151,10 @@ class SynthesisLayer(nn.Module):
             )
         return self._filtered
 
-    def _convolved(self, x: Tensor, styles: Float[Tensor, "n i"], convolve: Convolve | None) -> Tensor:
-        """Modulated, demodulated but for colours, over the whole of what the kernel touches."""
+    def _convolved(
+        self, x: Tensor, styles: Float[Tensor, "n i"], convolve: Convolve | None
+    ) -> tuple[Tensor, Float[Tensor, "n o"] | None]:
+        """Modulated, over the whole of what the kernel touches; and what it is still to be multiplied by."""
         weight = self.normalized()
         scale = self.magnitude_ema.rsqrt().expand(len(styles), 1)
         if self.is_torgb:
@@ -161,10 +165,11 @@ class SynthesisLayer(nn.Module):
             scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()
         if self.kernel == 1:  # a matrix for each picture
             taps = weight[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
-            return pointwise(x, taps)
+            return pointwise(x, taps), None
+        if convolve:
+            return convolve(x, styles), scale
         x = x * styles[:, :, None, None].to(x.dtype)
-        made = convolve(x) if convolve else F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1)
-        return made * scale[:, :, None, None].to(x.dtype)
+        return F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1), scale
 
     def normalized(self) -> Float[Tensor, "o i k k"]:
         """Its weights as they are convolved with: each output's to a mean square of 1, but for colours."""

@@ -90,15 +90,27 @@ class FilteredLrelu:
         self.wide = list(_tiles(u, across, WIDE_COLUMNS, device))
 
     def __call__(
-        self, x: Float[Tensor, "n c h w"], bias: Float[Tensor, "c"], slope: float, gain: float, clamp: float | None
+        self,
+        x: Float[Tensor, "n c h w"],
+        bias: Float[Tensor, "c"],
+        slope: float,
+        gain: float,
+        clamp: float | None,
+        scale: Float[Tensor, "n c"] | None = None,
+        into: Float[Tensor, "n c h2 w2"] | None = None,
     ) -> Float[Tensor, "n c h2 w2"]:
-        """The same as upfirdn, activation, upfirdn one after the other; `gain` is above 0."""
-        features = torch.add((bias * gain).to(x.dtype), x.permute(0, 2, 3, 1), alpha=gain)  # [n, h, w, c]
+        """The same as upfirdn, activation, upfirdn one after the other; `gain` is above 0.
+
+        `scale` multiplies x beforehand, so that it takes no pass of its own; `into` is filled and given back where no
+        gradient is wanted.
+        """
+        gains = x.new_tensor(gain) if scale is None else (scale * gain).to(x.dtype)[:, None, None]
+        features = torch.addcmul((bias * gain).to(x.dtype), x.permute(0, 2, 3, 1), gains)  # [n, h, w, c]
         if features.requires_grad:
             return self._learnt(features, slope, clamp).permute(0, 3, 1, 2)
         features = features.contiguous()
         n, c = len(x), features.shape[-1]
-        out = features.new_empty(n, self.out, self.out, c)
+        out = features.new_empty(n, self.out, self.out, c) if into is None else into.permute(0, 2, 3, 1)
         tiles, channels = (self.tiles, CHANNELS) if x.device.type == "cpu" else (self.wide, c)
         for band in self.bands:
             y = _raised(features, band)

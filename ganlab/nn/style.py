@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganlab.nn.resample import conv_down2d, conv_up2d, exact, make_filter
 
 BLUR = (1, 3, 3, 1)
+WIDE = 64  # pixels of a row, from where one product for each is as quick as one for all
 
 
 def normalize_2nd_moment(x: Float[Tensor, "n d *grid"]) -> Float[Tensor, "n d *grid"]:
@@ -134,8 +135,13 @@ def demodulation(weight: Float[Tensor, "o i k k"], styles: Float[Tensor, "n i"])
 
 def pointwise(x: Float[Tensor, "n i h w"], taps: Float[Tensor, "m i o"]) -> Float[Tensor, "n o h w"]:
     """A 1x1 convolution with a matrix for each picture, or one for all."""
-    pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return (pixels @ taps.to(x.dtype)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+    rows, taps = x.permute(0, 2, 3, 1), taps.to(x.dtype)
+    if x.shape[3] < WIDE or x.requires_grad or taps.requires_grad:
+        return (rows.flatten(1, 2) @ taps).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+    out = x.new_empty(*rows.shape[:3], taps.shape[2])
+    for picture, matrix, made in zip(rows, taps.expand(len(x), -1, -1), out):  # as they lie: a border costs no copy
+        torch.bmm(picture, matrix.expand(len(picture), -1, -1), out=made)
+    return out.permute(0, 3, 1, 2)
 
 
 def modulated_conv2d(

@@ -1,7 +1,6 @@
 """Convolutions over the whole of what a kernel touches, made once from their weights: StyleGAN3's margins need them."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ganlab.synthesis.winograd import AVAILABLE, OUT, Winograd
@@ -11,15 +10,19 @@ SMALLEST, LARGEST = 160 * 160, 512 * 512
 
 
 class Full:
-    """[n, i, h, w] to [n, o, h + 2, w + 2] with a 3x3 kernel, in float32."""
+    """[n, i, h, w] to [n, o, h + 2, w + 2] with a 3x3 kernel, in float32, where no gradient is wanted."""
 
     def __init__(self, weight: Tensor) -> None:
         self.tiles = Winograd(weight)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        h, w = (side + 2 for side in x.shape[2:])
-        x = F.pad(x, (2, 2 + -w % OUT, 2, 2 + -h % OUT))  # they come in whole tiles
-        return self.tiles(x.contiguous(memory_format=torch.channels_last))[:, :, :h, :w]
+    def __call__(self, x: Tensor, styles: Tensor) -> Tensor:
+        """Scaled by `styles` [n, i] beforehand."""
+        n, i, *sides = x.shape
+        h, w = (side + 2 for side in sides)
+        wide = (n, i, h + 2 + -h % OUT, w + 2 + -w % OUT)  # they come in whole tiles
+        bordered = x.new_zeros(wide).contiguous(memory_format=torch.channels_last)
+        torch.mul(x, styles[:, :, None, None], out=bordered[:, :, 2:h, 2:w])
+        return self.tiles(bordered)[:, :, :h, :w]
 
 
 def full(weight: Tensor) -> Full | None:

@@ -161,11 +161,15 @@ class _AliasFree:
         return self.layer.affine(ws[:, self.row])
 
     def __call__(self, given: Inputs, store: Store, i: int) -> None:
-        made = self.layer(_features(store, i - 1), given.ws[:, self.row], given.offset(i), self.convolve)
-        if self.layer.is_torgb:
+        x, w, layer = _features(store, i - 1), given.ws[:, self.row], self.layer
+        if layer.is_torgb:
+            made = layer(x, w, given.offset(i))
             store.plain(i, *made.shape[:3]).copy_(made * self.scale)
-        else:
-            _keep(made, store, i)
+            return
+        room = store.padded(i, len(w), layer.channels, layer.size)[:, :, 1:-1, 1:-1]
+        made = layer(x, w, given.offset(i), self.convolve, room)
+        if made.data_ptr() != room.data_ptr():  # of a layer without filters
+            room.copy_(made)
 
 
 class BigGanEngine(Steps[Maker]):

@@ -61,6 +61,18 @@ class Moment:
     moved: Tensor  # [num_ws, w_dim] or [channels of S]: how far from the start
 
 
+@dataclass(frozen=True)
+class Moments:
+    """A step of N pictures' ways, each its own; fields as in `Moment`, with a first axis of N."""
+
+    step: int
+    images: Tensor
+    clip: Tensor
+    l2: Tensor
+    beside: Tensor
+    moved: Tensor
+
+
 def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimization) -> Iterator[Moment]:
     """Moves the latents of a recipe step by step; stop it by taking no more.
 
@@ -68,39 +80,56 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     `InvalidInput` where the model has no styles or a text is of no use.
     """
     check_styles(renderer)
-    G, low = renderer.G, renderer.lower(recipe)
-    ws = low.ws[None].to(renderer.engine.device)
-    begun = torch.zeros(1, renderer.space.channels) if low.offsets is None else low.offsets[None].clone()
-    begun, mask = begun.to(ws.device), _mask(renderer, how).to(ws.device)
+    low = renderer.lower(recipe)
+    offsets = None if low.offsets is None else low.offsets[None]
+    mode = "none" if recipe.noise.mode == "none" else "const"
+    for at in optimized_together(renderer, clip, low.ws[None], offsets, how, mode):
+        clip_term, l2, beside = (float(term[0]) for term in (at.clip, at.l2, at.beside))
+        yield Moment(at.step, at.images[0].cpu(), clip_term, l2, beside, at.moved[0].cpu())
+
+
+def optimized_together(
+    renderer: Renderer,
+    clip: Embedder,
+    ws: Float[Tensor, "n num_ws w_dim"],
+    offsets: Float[Tensor, "n channels"] | None,
+    how: Optimization,
+    noise_mode: str = "const",
+) -> Iterator[Moments]:
+    """`optimized` for N pictures at once, each of which moves as it would alone, but for the small changes it is seen
+    with; `offsets` of styles are where it begins."""
+    check_styles(renderer)
+    ws = ws.to(renderer.engine.device)
+    begun, mask = torch.zeros(len(ws), renderer.space.channels), _mask(renderer, how).to(ws.device)
+    begun = (begun if offsets is None else offsets.clone()).to(ws.device)
     delta = torch.zeros_like(ws if how.space == "w" else begun).requires_grad_(True)
     optimizer = torch.optim.Adam([delta], lr=how.lr, betas=(0.9, 0.999))
     scale = (torch.ones(()) if how.space == "w" else style_deviations(renderer)).to(ws.device)
     aim, start = text_aim(clip, how), None
-    mode = "none" if recipe.noise.mode == "none" else "const"
     for step in range(how.steps + 1):
         moved = delta * mask * scale
-        w, offsets = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
-        image = G.synthesis(w, noise_mode=mode, offsets=offsets)
-        shown = coloured(image)
+        w, shifts = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
+        images = renderer.G.synthesis(w, noise_mode=noise_mode, offsets=shifts)
+        shown = coloured(images)
         seen = clip.embed_images(varied(shown, step) if how.varied else shown)
-        away = (1 - (seen @ aim.to(seen.device)).sum()).to(ws.device)
-        l2 = how.l2 * (delta * mask).square().sum()
+        away = (1 - seen @ aim.to(seen.device)).to(ws.device)
+        l2 = how.l2 * (delta * mask).square().flatten(1).sum(1)
         if start is None:
             start = clip.embed_images(shown.detach()).detach()
         beside = _beside(how, start, seen, aim).to(ws.device)
-        yield Moment(step, image[0].detach().cpu(), away.item(), l2.item(), beside.item(), moved[0].detach().cpu())
+        yield Moments(step, images.detach(), away.detach(), l2.detach(), beside.detach(), moved.detach())
         if step < how.steps:
             optimizer.param_groups[0]["lr"] = how.lr * pace(step / how.steps)
             optimizer.zero_grad()
-            (away + l2 + beside).backward()
+            (away + l2 + beside).sum().backward()
             optimizer.step()
 
 
-def _beside(how: Optimization, start: Tensor, seen: Tensor, aim: Tensor) -> Float[Tensor, ""]:
+def _beside(how: Optimization, start: Tensor, seen: Tensor, aim: Tensor) -> Float[Tensor, " n"]:
     """Towards a text alone there is no beside: the picture has to change as a whole."""
     if how.aim == "text" or torch.equal(start, seen):  # a norm has no slope at zero
-        return seen.new_zeros(())
-    return how.beside * along_and_beside(start, seen, aim)[1].sum()
+        return seen.new_zeros(len(seen))
+    return how.beside * along_and_beside(start, seen, aim)[1]
 
 
 def varied(images: Float[Tensor, "n 3 h w"], step: int) -> Float[Tensor, "n 3 h w"]:

@@ -62,6 +62,18 @@ def test_it_is_the_chain_of_its_steps(
     assert torch.allclose(quick, made, atol=2e-6)
 
 
+@pytest.mark.parametrize("learnt", [False, True])
+def test_it_scales_and_fills_what_it_is_given(learnt: bool) -> None:
+    rng = torch.Generator().manual_seed(2)
+    fu, fd = lowpass(12, 4.0, 6.0, 64), lowpass(12, 4.0, 6.0, 64)
+    x, scale = torch.randn(2, 3, 38, 38, generator=rng).requires_grad_(learnt), torch.rand(2, 3, generator=rng)
+    layer, bias, room = FilteredLrelu(38, 36, fu, fd, 2, 2, 9), torch.linspace(-1, 1, 3), torch.zeros(2, 3, 38, 38)
+    expected = layer(x * scale[:, :, None, None], bias, 0.2, 1.4, 0.7)
+    made = layer(x, bias, 0.2, 1.4, 0.7, scale, room[:, :, 1:-1, 1:-1])
+    assert torch.allclose(made, expected, atol=2e-6)
+    assert bool(room.any()) != learnt and (learnt or torch.equal(room[:, :, 1:-1, 1:-1], made))
+
+
 def test_without_a_gradient_all_channels_and_columns_are_made_in_pieces() -> None:
     fu, fd = lowpass(12, 4.0, 6.0, 64), lowpass(12, 4.0, 6.0, 64, radial=True)
     x = torch.randn(2, 131, 38, 38, generator=torch.Generator().manual_seed(1))

@@ -92,10 +92,11 @@ def test_a_place_is_only_drawn_again_where_it_matters() -> None:
 def test_prepared_convolutions_are_the_plain_ones(size: tuple[int, int]) -> None:
     rng = torch.Generator().manual_seed(0)
     weight, x = torch.randn(160, 170, 3, 3, generator=rng), torch.randn(2, 170, *size, generator=rng)
+    styles = torch.rand(2, 170, generator=rng)
     prepared = full(weight)
     assert (prepared is not None) == AVAILABLE and full(weight[:100, :100]) is None
     assert full(torch.empty(600, 600, 3, 3, device="meta")) is None, "four times the weights are kept"
-    expected = F.conv2d(x, weight, padding=2)
+    expected = F.conv2d(x * styles[:, :, None, None], weight, padding=2)
     if prepared is not None:
-        made = prepared(x)
+        made = prepared(x, styles)
         assert made.shape == expected.shape and float((made - expected).norm() / expected.norm()) < 1e-5

@@ -13,7 +13,7 @@ from ganlab.networks import dcgan
 from ganlab.recipe import Edit, Recipe
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import text_change
-from ganlab.text.optimize import Moment, Optimization, edit_of, optimized
+from ganlab.text.optimize import Moment, Optimization, edit_of, optimized, optimized_together
 from tests.text.colours import Colours
 from tests.tiny_models import write_model
 
@@ -74,6 +74,20 @@ def test_it_starts_where_edits_have_led_and_can_be_left(renderer: Renderer) -> N
     assert isinstance(edited.edits[0], Edit)
     (first,) = islice(optimized(renderer, Colours(), edited, replace(SHORT, space="s")), 1)
     torch.testing.assert_close(first.image, renderer.image(edited), rtol=1e-2, atol=1e-2)
+
+
+def test_pictures_together_move_as_each_would_alone(renderer: Renderer) -> None:
+    how = replace(SHORT, steps=6, beside=0.3, varied=False)
+    recipes = [Recipe(), Recipe(psi=0.6), Recipe(edits=(edit_of(run(renderer, replace(SHORT, space="s"))[-1], "red"),))]
+    lows = [renderer.lower(recipe) for recipe in recipes]
+    offsets = torch.stack([torch.zeros(renderer.space.channels) if a.offsets is None else a.offsets for a in lows])
+    ws = torch.stack([low.ws for low in lows])
+    *_, together = optimized_together(renderer, Colours(), ws, offsets, how)
+    for row, recipe in enumerate(recipes):
+        alone = run(renderer, how, recipe)[-1]
+        assert float(together.clip[row]) == pytest.approx(alone.clip, abs=1e-4)
+        torch.testing.assert_close(together.images[row], alone.image, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(together.moved[row], alone.moved, rtol=1e-2, atol=1e-3)
 
 
 def test_what_cannot_be_done(renderer: Renderer) -> None:
