@@ -1,6 +1,6 @@
 """How well a text changes cartoon faces: 30 sentences, by a global direction, a mapper and an optimization.
 
-    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 6] [--optimized 3] [--short 30] [--beta 0.1]
+    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 30] [--optimized 100] [--short 30] [--ways ...]
 
 What is asked for, and what else changed, is read from the pictures by the classifier of faces, not by the CLIP that
 made the edit. A table for each way, a row for each strength, means over sentences: how many pictures show what was
@@ -9,12 +9,13 @@ of the person (1: as between two people), directional CLIP similarity. Strengths
 the last table compares them where they change equally much beside the aim: a tenth of the other attributes flipped.
 
 A sentence counts if the model can make what it asks for: at least one in a hundred of its pictures at psi 1 shows it.
-Mappers are trained for the first sentences that count, optimization runs on a few faces: both take too long for all.
+All of it takes hours on one core; `--ways`, `--mapped` and `--optimized` make it shorter.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ganlab import zoo
+from ganlab.config import InvalidInput
 from ganlab.features.faces import FacesClassifier, load_classifier
 from ganlab.synthesis import Renderer, open_renderer
 from ganlab.text import HOWS
@@ -32,7 +34,7 @@ from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized_together
 from ganlab.text.quality import EditQuality, edit_quality
-from ganlab.text.strength import STRENGTHS, worth
+from ganlab.text.strength import STRENGTHS, betas, worth
 
 NEUTRAL = "a person"
 SENTENCES = (
@@ -48,6 +50,7 @@ SENTENCES = (
 CAN = 0.01  # of a model's pictures that show it, so that it can make it
 PSI = 0.7
 TIMES = (0.5, 1.0, 1.5)  # a mapper's step
+WAYS = ("direction", "fit", "optimization", "fitted", "mapper")
 PARTS = (0.3, 0.6, 1.0)  # of an optimization's way
 AT_ONCE = 10  # faces that are optimized together
 ALLOWED = 0.1  # of the other attributes flipped
@@ -91,7 +94,7 @@ class Bench:
 
 def by_direction(bench: Bench, beta: float, how: str) -> Found:
     """Global directions of StyleSpace."""
-    effects = known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how)
+    (effects,) = all_effects(bench, [how])
     found: Found = {alpha: [] for alpha in STRENGTHS}
     for text in bench.sentences:
         offsets = text_offsets(effects, text_change(bench.clip, NEUTRAL, text), beta)
@@ -102,9 +105,15 @@ def by_direction(bench: Bench, beta: float, how: str) -> Found:
 
 def all_effects(bench: Bench, hows: Sequence[str]) -> list[ChannelEffects]:
     """What is known of the model's channels, or found now."""
-    return [
-        known_effects(bench.renderer, bench.clip, how) or find_effects(bench.renderer, bench.clip, how) for how in hows
-    ]
+    model, clip = bench.renderer, bench.clip
+    return [known_effects(model, clip, how) or find_effects(model, clip, how)[0] for how in hows]
+
+
+def directions(effects: Sequence[ChannelEffects], change: Tensor, beta: float) -> Iterator[Tensor]:
+    """Those that the lab tries."""
+    for known, threshold in [(one, each) for one in effects for each in betas(one.how, beta)]:
+        with suppress(InvalidInput):  # it leaves no channel
+            yield text_offsets(known, change, threshold)
 
 
 @torch.inference_mode()
@@ -115,8 +124,7 @@ def fitted(
     change, ws = text_change(bench.clip, NEUTRAL, text), bench.ws[:faces]
     start, best = bench.clip.embed_images(bench.before[:faces]), torch.full((faces,), -torch.inf)
     offsets, after = torch.zeros(faces, bench.renderer.space.channels), bench.before[:faces].clone()
-    for one in effects:
-        direction = text_offsets(one, change, beta)
+    for direction in directions(effects, change, beta):
         for strength in STRENGTHS:
             images = bench.pictures(ws, (strength * direction)[None])
             value = worth(start, bench.clip.embed_images(images), change)
@@ -223,38 +231,42 @@ def _worth(q: EditQuality) -> float:
     return (q.reached or 0) - 2 * max(0.0, (q.flipped or 0) - ALLOWED)
 
 
+def chosen(bench: Bench, given: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Found]]]:
+    """Titles and measurements of the ways that are asked for."""
+    if "direction" in given.ways:
+        for how in given.how:
+            yield f"Global directions, channels {how}", partial(by_direction, bench, given.beta, how)
+    effects = all_effects(bench, given.how)
+    if "fit" in given.ways:
+        title = f"Strength fitted to each picture, channels {' or '.join(given.how)}"
+        yield title, partial(by_fit, bench, given.beta, effects)
+    if "optimization" in given.ways:
+        yield "Optimization", partial(by_optimization, bench, given.optimized, given.steps, given.beta)
+    if "fitted" in given.ways:
+        title = "Optimization that begins at the fitted direction"
+        yield title, partial(by_optimization, bench, given.optimized, given.short, given.beta, effects)
+    if "mapper" in given.ways:
+        yield "Mapper", partial(by_mapper, bench, bench.sentences[: given.mapped], given.mapper_steps)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="faces64")
     parser.add_argument("--faces", type=int, default=100)
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--how", nargs="+", default=list(HOWS), choices=HOWS, help="how channels were learnt")
-    parser.add_argument("--mapped", type=int, default=6, help="sentences that a mapper is trained for")
+    parser.add_argument("--mapped", type=int, default=30, help="sentences that a mapper is trained for")
     parser.add_argument("--mapper-steps", type=int, default=200)
-    parser.add_argument("--optimized", type=int, default=3, help="faces that are optimized for each sentence")
+    parser.add_argument("--optimized", type=int, default=100, help="faces that are optimized for each sentence")
     parser.add_argument("--steps", type=int, default=100, help="of an optimization")
     parser.add_argument("--short", type=int, default=30, help="of one that begins at the direction that fits")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, help="parts of it that are run")
     given = parser.parse_args()
     bench, summary = Bench(given.model, given.faces), dict[str, Equal]()
     without = [text for text in SENTENCES if text not in bench.sentences]
     print(f"{given.model}: {len(bench.sentences)} of {len(SENTENCES)} sentences count; it cannot make: {without}")
-    for how in given.how:
-        told(f"Global directions, channels {how}", lambda how=how: by_direction(bench, given.beta, how), bench, summary)
-    effects = all_effects(bench, given.how)
-    ways = {
-        f"Strength fitted to each picture, channels {' or '.join(given.how)}": lambda: by_fit(
-            bench, given.beta, effects
-        )
-    }
-    if given.optimized:
-        optimization = partial(by_optimization, bench, given.optimized, beta=given.beta)
-        ways["Optimization"] = lambda: optimization(given.steps)
-        ways["Optimization that begins at the fitted direction"] = lambda: optimization(given.short, effects=effects)
-    for title, make in ways.items():
+    for title, make in chosen(bench, given):
         told(title, make, bench, summary)
-    if given.mapped:
-        some = bench.sentences[: given.mapped]
-        told("Mapper", lambda: by_mapper(bench, some, given.mapper_steps), bench, summary)
     print("\n| way, at most 10 % of others flipped | success | each at its best strength | sentences that reach 80 % |")
     print("|---|---|---|---|")
     for title, parts in summary.items():

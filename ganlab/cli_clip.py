@@ -116,7 +116,7 @@ class Learn:
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name `ganlab zoo` lists
     clip: str = OWN  # a CLIP: faces, FILE, ViT-B-32/openai
-    how: Annotated[str, tyro.conf.arg(metavar="|".join(HOWS))] = HOWS[0]  # all channels at once, or one after the other
+    how: Annotated[str, tyro.conf.arg(metavar="|".join(HOWS))] = HOWS[0]  # see the editing lab's menu
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None  # where else it goes, a .safetensors
 
     def main(self) -> int:
@@ -124,8 +124,9 @@ class Learn:
         path = Path(self.model)
         renderer, clip = open_renderer(path if path.exists() else zoo.path_of(self.model)), load_clip(self.clip)
         begun = time.monotonic()
-        found = find_effects(renderer, clip, self.how)
-        keep_effects(renderer, clip, found)
+        found, *more = find_effects(renderer, clip, self.how)
+        for one in (found, *more):
+            keep_effects(renderer, clip, one)
         if self.out is not None:
             save_effects(self.out, found)
         moved = int(found.effects.any(1).sum())

@@ -1,8 +1,8 @@
 // Two texts as a direction of channels of styles: at once, once the model is learnt; then as strong as suits the picture.
 
-const HOWS = [["any", "channels: either way"], ["together", "channels: together"], ["apart", "channels: one by one"]];
-const HOW = "How the model's channels are learnt: together, from how its pictures vary; or one by one, as StyleCLIP does, which takes longer; or the one of both that suits the text better";
-const WAYS = { together: "together", apart: "one by one" };
+const HOWS = [["any", "channels: any way"], ["together", "channels: together"], ["expected", "channels: as expected"], ["apart", "channels: one by one"]];
+const HOW = "How the model's channels are learnt: together, by what each adds to what CLIP sees in its pictures; as expected of a picture that CLIP sees so, which also brings what often comes with it; one by one, as StyleCLIP does, which takes longer; or the one of them that suits the text best";
+const WAYS = { together: "together", expected: "as expected", apart: "one by one" };
 const WEAKEST = 1; // of the strengths that are tried
 const AT_ONCE = 256; // pixels of a side up to which a strength is looked for unasked: larger pictures take too long
 const FIT = "Tries strengths on this picture, and takes the one that comes nearest to the text while little else changes, as CLIP sees it";
@@ -71,7 +71,7 @@ class TextPrompt {
     try {
       const [header] = await this.progress.follow((part) => line.ask({ do: "learn", how, recipe: { model: facts.name } }, part));
       if (header.cancelled || facts !== this.studio.facts) return;
-      this.offer([...this.known, how]);
+      this.offer([...this.known, ...(how === "apart" ? [how] : ["together", "expected"])]);
       this.now();
     } catch (error) {
       this.tell(error.message, true);

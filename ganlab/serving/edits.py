@@ -149,9 +149,9 @@ class Editing:
         from ganlab.text.joint import find_effects
 
         if not self.ready(painter, clip, how):
-            found = find_effects(cast(Any, painter), clip, how, tick)
-            keep_effects(cast(Any, painter), clip, found)
-            self._effects.get((_key(painter), clip.name, how), lambda: found)
+            for found in find_effects(cast(Any, painter), clip, how, tick):
+                keep_effects(cast(Any, painter), clip, found)
+                self._effects.get((_key(painter), clip.name, found.how), lambda found=found: found)  # type: ignore[misc]
 
     def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float, how: str) -> Any:
         """The direction from one text to another; `InvalidInput` where the channels are not known yet."""

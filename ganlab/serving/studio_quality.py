@@ -55,23 +55,29 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
     """A text as an edit of one picture, as strong as suits it, of whichever channels that are known suit it best."""
     from ganlab.latents.directions import as_edit
     from ganlab.text.directions import text_change
-    from ganlab.text.strength import STRENGTHS, fit
+    from ganlab.text.strength import STRENGTHS, betas, fit
 
     worker, clip, editing = studio.worker(model_of(message, viewer)), studio.editing.clip(), studio.editing
     neutral, target, beta, hows = text_wish(message)
 
-    def work(painter: Painter) -> tuple[Recipe, dict[str, Any]]:
+    def work(painter: Painter) -> tuple[Recipe, list[tuple[str, Any]]]:
         ready = [how for how in hows if editing.ready(painter, clip, how)] or hows[:1]
-        found = {how: editing.text(painter, clip, neutral, target, beta, how) for how in ready}
+        found = []
+        for way, threshold in [(how, each) for how in ready for each in betas(how, beta)]:
+            try:
+                found.append((way, editing.text(painter, clip, neutral, target, threshold, way)))
+            except InvalidInput:  # it leaves no channel
+                if threshold == beta:
+                    raise
         return recipe_of(message, painter), found
 
     recipe, found = worker.ask(work).result()
-    tries = [as_edit(direction, strength) for direction in found.values() for strength in STRENGTHS]
+    tries = [as_edit(direction, strength) for _, direction in found for strength in STRENGTHS]
     recipes = [replace(recipe, edits=(*recipe.edits, one)) for one in tries]
     (before,) = _pictures(worker, [recipe], end)
     best = fit(before, _pictures(worker, recipes, end), text_change(clip, neutral, target), clip)
-    how = list(found)[best.at // len(STRENGTHS)]
-    viewer.say(ask, "fit", how=how, strength=tries[best.at].strength, **about_text(clip, neutral, target, found[how]))
+    how, direction = found[best.at // len(STRENGTHS)]
+    viewer.say(ask, "fit", how=how, strength=tries[best.at].strength, **about_text(clip, neutral, target, direction))
 
 
 def _pictures(worker: Any, recipes: list[Recipe], end: Event) -> Iterator[Any]:

@@ -138,9 +138,9 @@ def whole_text(clip: Embedder, text: str, field: str = "target") -> Float[Tensor
 
 
 def relevance(effects: ChannelEffects, change: Float[Tensor, " d"]) -> Float[Tensor, " channels"]:
-    """How much of each channel's effect is what the text asks for, in -1 .. 1 (eq. 4); together: 1 for the most."""
+    """How much of each channel's effect is what the text asks for, in -1 .. 1 (eq. 4); unless apart, the most 1."""
     score = effects.effects @ change
-    return score / score.abs().max().clamp_min(1e-12) if effects.how == "together" else score
+    return score if effects.how == "apart" else score / score.abs().max().clamp_min(1e-12)
 
 
 def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: float) -> Float[Tensor, " channels"]:
