@@ -3,8 +3,9 @@
     python benchmarks/alias_free.py [--resolution 256] [--turns 3] [--threads 1]
 
 The plain way inserts zeros, convolves each channel with the filter and drops samples, as the paper describes it and as
-the official code does without its CUDA kernels; each picture has convolutions of its own weights. "layers" is our
-module, "labs" what the labs render with, prepared once. Weights are random; all have the same.
+the official code does without its CUDA kernels; each picture has convolutions of its own weights. It is written out
+here, so that it stays what it is when the library gets faster. "layers" is our module, "labs" what the labs render
+with, prepared once. Weights are random; all have the same.
 """
 
 import argparse
@@ -21,13 +22,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganlab.networks.stylegan3 import Generator, SynthesisLayer
-from ganlab.nn.resample import upfirdn2d
 from ganlab.synthesis import Renderer
 
 KINDS: dict[str, dict[str, Any]] = {
     "T": {"channel_base": 16384, "channel_max": 512},
     "R": {"channel_base": 32768, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True},
 }
+
+
+def stepwise(x: Tensor, f: Tensor, up: int = 1, down: int = 1, pads: tuple[int, ...] = (), gain: float = 1) -> Tensor:
+    """Zeros between the samples, borders, a convolution, one after the other; then most samples are dropped."""
+    n, c, h, w = x.shape
+    if up > 1:
+        apart = x.new_zeros(n, c, h, up, w, up)
+        apart[:, :, :, 0, :, 0] = x
+        x = apart.view(n, c, h * up, w * up)
+    x = F.pad(x, pads) if pads else x
+    taps = (f * gain ** (f.ndim / 2)).flip(tuple(range(f.ndim)))
+    for kernel in [taps] if f.ndim == 2 else [taps[None], taps[:, None]]:
+        x = F.conv2d(x, kernel.expand(c, 1, -1, -1), groups=c)
+    return x[:, :, ::down, ::down]
 
 
 def plain(layer: SynthesisLayer) -> Callable[..., Tensor]:
@@ -38,9 +52,9 @@ def plain(layer: SynthesisLayer) -> Callable[..., Tensor]:
 
     def run(x: Tensor, bias: Tensor, slope: float, gain: float, clamp: float, *_: None) -> Tensor:
         pads = (before, after, before, after)
-        x = upfirdn2d(x + bias.view(-1, 1, 1), layer.up_filter, up=layer.up, pads=pads, gain=layer.up**2)  # type: ignore[arg-type]
+        x = stepwise(x + bias.view(-1, 1, 1), layer.up_filter, up=layer.up, pads=pads, gain=layer.up**2)  # type: ignore[arg-type]
         x = (F.leaky_relu(x, slope) * gain).clamp(-clamp, clamp)
-        return upfirdn2d(x, layer.down_filter, down=layer.down)  # type: ignore[arg-type]
+        return stepwise(x, layer.down_filter, down=layer.down)  # type: ignore[arg-type]
 
     return run
 

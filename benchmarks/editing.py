@@ -1,6 +1,6 @@
 """How well a text changes cartoon faces: 30 sentences, by a global direction, a mapper and an optimization.
 
-    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 30] [--optimized 100] [--short 30] [--ways ...]
+    python benchmarks/editing.py [--model faces64] [--faces 100] [--mapped 30] [--optimized 100] [--ways ...]
 
 What is asked for, and what else changed, is read from the pictures by the classifier of faces, not by the CLIP that
 made the edit. A table for each way, a row for each strength, means over sentences: how many pictures show what was

@@ -84,6 +84,7 @@ class FilteredLrelu:
             torch.stack([_down_matrix(out, between, term[axis], down) for term in terms]) for axis in (0, 1)
         )  # [terms, out, between]
         self.terms, self.out = len(terms), out
+        self.most = float(u.abs().sum(1).max()) ** 2  # how much larger than its input a sample can get
         device = torch.device("cpu") if up_filter is None else up_filter.device
         self.bands = list(_bands(u, along, device))
         self.tiles = list(_tiles(u, across, COLUMNS, device))
@@ -108,18 +109,36 @@ class FilteredLrelu:
         features = torch.addcmul((bias * gain).to(x.dtype), x.permute(0, 2, 3, 1), gains)  # [n, h, w, c]
         if features.requires_grad:
             return self._learnt(features, slope, clamp).permute(0, 3, 1, 2)
-        features = features.contiguous()
         n, c = len(x), features.shape[-1]
         out = features.new_empty(n, self.out, self.out, c) if into is None else into.permute(0, 2, 3, 1)
+        clamp = None if clamp is None or self._within(features, clamp) else clamp
+        for picture, made in zip(features.contiguous(), out):
+            self._bent(picture, made, slope, clamp)
+        return out.permute(0, 3, 1, 2)
+
+    def _within(self, x: Tensor, clamp: float) -> bool:
+        """Whether nothing that is made of x can reach the clamp, so that no pass over it is needed."""
+        low, high = x.aminmax()
+        return max(-float(low), float(high)) * self.most < clamp
+
+    def _bent(
+        self, x: Float[Tensor, "h w c"], out: Float[Tensor, "h2 w2 c"], slope: float, clamp: float | None
+    ) -> None:
+        """One picture, piece by piece, into `out`."""
+        c = x.shape[2]
         tiles, channels = (self.tiles, CHANNELS) if x.device.type == "cpu" else (self.wide, c)
         for band in self.bands:
-            y = _raised(features, band)
+            y = _raised(x[None], band)[0]
+            rows, down = y.shape[0], _like(band.down, x)
             for tile in tiles:
+                widen = _like(tile.widen, x).expand(rows, -1, -1)
+                narrow = _like(tile.narrow, x).expand(band.out.stop - band.out.start, -1, -1)
                 for first in range(0, c, channels):
                     part = slice(first, first + channels)
-                    z = F.leaky_relu_(_like(tile.widen, y) @ y[:, :, tile.taken, part], slope)
-                    out[:, band.out, tile.out, part] = self._lowered(_clamped(z, clamp), band, tile)
-        return out.permute(0, 3, 1, 2)
+                    z = F.leaky_relu_(torch.bmm(widen, y[:, tile.taken, part]), slope)
+                    z = z if clamp is None else z.clamp_(-clamp, clamp)
+                    along = (down @ z.flatten(1)).view(len(narrow), -1, z.shape[2])  # [rows, terms * columns, c]
+                    torch.bmm(narrow, along, out=out[band.out, tile.out, part])
 
     def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
         """With few pieces: the gradient of each is as large as what it was taken from."""
@@ -127,7 +146,8 @@ class FilteredLrelu:
         for band in self.bands:
             y = _raised(x, band)
             made = [F.leaky_relu(_like(tile.widen, y) @ y[:, :, tile.taken], slope) for tile in self.wide]
-            made = [self._lowered(_clamped(z, clamp), band, tile) for z, tile in zip(made, self.wide)]
+            made = [z if clamp is None else z.clamp(-clamp, clamp) for z in made]
+            made = [self._lowered(z, band, tile) for z, tile in zip(made, self.wide)]
             rows.append(torch.cat(made, 2))
         return torch.cat(rows, 1)
 
@@ -142,12 +162,6 @@ def _raised(x: Float[Tensor, "n h w c"], band: _Band) -> Float[Tensor, "n h2 w c
     """The rows of a band, upsampled along."""
     taken = x[:, band.taken]
     return (_like(band.up, x) @ taken.flatten(2)).unflatten(2, taken.shape[2:])
-
-
-def _clamped(x: Tensor, clamp: float | None) -> Tensor:
-    if clamp is None:
-        return x
-    return x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
 
 
 def _like(matrix: Tensor, x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def test_radial_filters_are_the_same_in_all_directions() -> None:
 @pytest.mark.parametrize("radial", [False, True])
 @pytest.mark.parametrize(
     ("side", "out", "up", "down", "clamp"),
-    [(18, 16, 2, 2, None), (38, 52, 4, 2, 0.5), (21, 40, 4, 2, None), (40, 36, 2, 4, 0.3)],
+    [(18, 16, 2, 2, None), (38, 52, 4, 2, 0.5), (21, 40, 4, 2, None), (40, 36, 2, 4, 0.3), (18, 16, 2, 2, 50.0)],
 )
 def test_it_is_the_chain_of_its_steps(
     side: int, out: int, up: int, down: int, clamp: float | None, radial: bool

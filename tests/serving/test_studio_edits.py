@@ -157,7 +157,7 @@ def test_learning_can_be_cancelled_and_lets_pictures_through(tab: Tab) -> None:
         ({"do": "text", **RED, "target": "a thing"}, "says the same"),
         ({"do": "text", **RED, "target": 7}, "must be a text"),
         ({"do": "text", **RED, "beta": 0.999, "how": "apart"}, "Beta leaves no channel"),
-        ({"do": "text", **RED, "how": "magic"}, "must be one of together, apart"),
+        ({"do": "text", **RED, "how": "magic"}, "must be one of together, expected, apart"),
         ({"do": "text", **RED, "beta": -1}, "from 0 to 1"),
     ],
 )

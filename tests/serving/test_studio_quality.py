@@ -84,7 +84,7 @@ def test_models_without_styles_and_without_a_clip(tab: Tab, tmp_path: Path) -> N
         ({"recipes": [], "at": 0}, "1 to 24 pictures"),
         ({"recipes": "x", "at": 0}, "1 to 24 pictures"),
         ({"do": "fit", **RED, "target": " "}, "target text is empty"),
-        ({"do": "fit", **RED, "how": "x"}, "must be one of together, apart"),
+        ({"do": "fit", **RED, "how": "x"}, "must be one of together, expected, apart"),
         ({"do": "fit", **RED, "recipe": {"model": "plain"}}, "know the model's channels first"),
     ],
 )

@@ -20,7 +20,7 @@ def turned(angle: float) -> Tensor:
     return torch.tensor([[math.cos(angle), math.sin(angle), 0.0]])
 
 
-@pytest.mark.parametrize(("beside", "best"), [(0.0, 3), (0.7, 2), (1.5, 1), (20.0, 0)])
+@pytest.mark.parametrize(("beside", "best"), [(0.0, 3), (1.0, 2), (6.0, 1), (100.0, 0)])
 def test_what_else_has_changed_counts_against_it(beside: float, best: int) -> None:
     """Each step comes nearer to the text, and leads further away from it sideways."""
     change = torch.tensor([0.0, 1.0, 0.0])
