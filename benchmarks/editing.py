@@ -34,7 +34,7 @@ from ganlab.text.joint import find_effects
 from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized_together
 from ganlab.text.quality import EditQuality, edit_quality
-from ganlab.text.strength import STRENGTHS, betas, worth
+from ganlab.text.strength import FINALISTS, OTHERS, STRENGTHS, betas, settled, worth
 
 NEUTRAL = "a person"
 SENTENCES = (
@@ -121,16 +121,16 @@ def fitted(
     bench: Bench, text: str, faces: int, beta: float, effects: Sequence[ChannelEffects]
 ) -> tuple[Tensor, Tensor]:
     """(offsets, pictures) of the first faces: of the channels and as strong as suits each best, as in the lab."""
-    change, ws = text_change(bench.clip, NEUTRAL, text), bench.ws[:faces]
-    start, best = bench.clip.embed_images(bench.before[:faces]), torch.full((faces,), -torch.inf)
-    offsets, after = torch.zeros(faces, bench.renderer.space.channels), bench.before[:faces].clone()
-    for direction in directions(effects, change, beta):
-        for strength in STRENGTHS:
-            images = bench.pictures(ws, (strength * direction)[None])
-            value = worth(start, bench.clip.embed_images(images), change)
-            better = value > best
-            best[better], after[better], offsets[better] = value[better], images[better], strength * direction
-    return offsets, after
+    change = text_change(bench.clip, NEUTRAL, text)
+    start = bench.clip.embed_images(bench.before)
+    tries = torch.stack([s * way for way in directions(effects, change, beta) for s in STRENGTHS])
+    ends = [bench.clip.embed_images(bench.pictures(bench.ws, one[None])) for one in tries]
+    values = torch.stack([worth(start, end, change) for end in ends], 1)  # [faces, tries]
+    own, best = values[:faces].topk(FINALISTS)
+    others = [values.roll(-k, 0)[:faces].gather(1, best) for k in range(1, OTHERS + 1)]  # the next ones
+    chosen = [settled(one, other) for one, other in zip(own, torch.stack(others, 1))]
+    offsets = tries[best[torch.arange(faces), chosen]]
+    return offsets, bench.pictures(bench.ws[:faces], offsets)
 
 
 def by_fit(bench: Bench, beta: float, effects: Sequence[ChannelEffects]) -> Found:

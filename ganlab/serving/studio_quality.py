@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from ganlab.config import InvalidInput
-from ganlab.recipe import Edit, Recipe, unpack_channels, unpack_latent
+from ganlab.recipe import SEEDS, Edit, Recipe, Source, unpack_channels, unpack_latent
 from ganlab.serving.asking import Job, Message, Viewer, Workers, chunks, model_of, recipe_of, recipes_of
 from ganlab.serving.edits import check_words, makes_faces
 from ganlab.serving.models import Painter
@@ -53,9 +53,11 @@ def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
 
 def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     """A text as an edit of one picture, as strong as suits it, of whichever channels that are known suit it best."""
+    import torch
+
     from ganlab.latents.directions import as_edit
     from ganlab.text.directions import text_change
-    from ganlab.text.strength import STRENGTHS, betas, fit
+    from ganlab.text.strength import FINALISTS, STRENGTHS, betas, settled, worth
 
     worker, clip, editing = studio.worker(model_of(message, viewer)), studio.editing.clip(), studio.editing
     neutral, target, beta, hows = text_wish(message)
@@ -73,11 +75,27 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
 
     recipe, found = worker.ask(work).result()
     tries = [as_edit(direction, strength) for _, direction in found for strength in STRENGTHS]
-    recipes = [replace(recipe, edits=(*recipe.edits, one)) for one in tries]
-    (before,) = _pictures(worker, [recipe], end)
-    best = fit(before, _pictures(worker, recipes, end), text_change(clip, neutral, target), clip)
-    how, direction = found[best.at // len(STRENGTHS)]
-    viewer.say(ask, "fit", how=how, strength=tries[best.at].strength, **about_text(clip, neutral, target, direction))
+    change = text_change(clip, neutral, target)
+
+    def tried(one: Recipe, edits: list[Edit]) -> Any:
+        shown = [one, *(replace(one, edits=(*one.edits, edit)) for edit in edits)]
+        seen = torch.cat([clip.embed_images(images) for images in _pictures(worker, shown, end)])
+        return worth(seen[:1], seen[1:], change)
+
+    own, best = tried(recipe, tries).topk(min(FINALISTS, len(tries)))
+    others = [tried(one, [tries[i] for i in best]) for one in _others(recipe)]
+    at = int(best[settled(own, torch.stack(others))])
+    how, direction = found[at // len(STRENGTHS)]
+    viewer.say(ask, "fit", how=how, strength=tries[at].strength, **about_text(clip, neutral, target, direction))
+
+
+def _others(recipe: Recipe) -> list[Recipe]:
+    """Other pictures of the same kind."""
+    from ganlab.text.strength import OTHERS
+
+    first = recipe.sources[0]
+    sources = [Source((first.seed + 1 + k) % SEEDS, classes=first.classes) for k in range(OTHERS)]
+    return [replace(recipe, sources=(source,), mixes=()) for source in sources]
 
 
 def _pictures(worker: Any, recipes: list[Recipe], end: Event) -> Iterator[Any]:

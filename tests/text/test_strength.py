@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganlab.text.directions import text_change
-from ganlab.text.strength import fit, worth
+from ganlab.text.strength import betas, settled, worth
 from tests.text.colours import Colours
 
 
@@ -31,6 +31,19 @@ def test_what_else_has_changed_counts_against_it(beside: float, best: int) -> No
 
 def test_the_picture_that_fits_is_found_among_all() -> None:
     change = text_change(Colours(), "a thing", "a red thing")
-    tried = [painted(-1, 0), painted(0.2, -0.9), painted(0.9, -1), painted(0.9, 0.9)]
-    found = fit(painted(-0.9, -0.9), iter([torch.cat(tried[:2]), torch.cat(tried[2:])]), change, Colours())
-    assert found.at == 2 and found.worth > 0
+    tried = torch.cat([painted(-1, 0), painted(0.2, -0.9), painted(0.9, -1), painted(0.9, 0.9)])
+    seen = Colours().embed_images(torch.cat([painted(-0.9, -0.9), tried]))
+    found = worth(seen[:1], seen[1:], change)
+    assert int(found.argmax()) == 2 and found.max() > 0
+
+
+def test_what_is_a_little_better_on_one_picture_and_worse_on_others_is_not_taken() -> None:
+    own = torch.tensor([0.30, 0.28, 0.10])
+    assert settled(own, torch.tensor([[0.1, 0.2, 0.3], [0.1, 0.2, 0.3]])) == 1
+    assert settled(own, torch.tensor([[0.1, 0.0, 0.2]])) == 0
+
+
+@pytest.mark.parametrize(("how", "beta", "tried"), [("together", 0.1, 2), ("together", 0, 1), ("expected", 0.1, 1)])
+def test_fewer_channels_are_tried_where_it_serves(how: str, beta: float, tried: int) -> None:
+    found = betas(how, beta)
+    assert len(found) == tried and found[0] == beta and list(found) == sorted(found)
