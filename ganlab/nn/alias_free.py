@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS = 16  # output rows made together
-COLUMNS, CHANNELS = 16, 128  # output columns and channels made together
+ROWS = 16  # output rows made together, at most
+COLUMNS, CHANNELS = 16, 192  # output columns and channels made together, at most
 WIDE_COLUMNS = 64  # output columns where a gradient is wanted, and on a GPU
 SMALLEST = 1e-6  # of singular values, relative to the largest: terms below are left out
 
@@ -125,16 +125,15 @@ class FilteredLrelu:
         self, x: Float[Tensor, "h w c"], out: Float[Tensor, "h2 w2 c"], slope: float, clamp: float | None
     ) -> None:
         """One picture, piece by piece, into `out`."""
-        c = x.shape[2]
-        tiles, channels = (self.tiles, CHANNELS) if x.device.type == "cpu" else (self.wide, c)
+        on_cpu = x.device.type == "cpu"
+        tiles, channels = self.tiles if on_cpu else self.wide, _pieces(x.shape[2], CHANNELS if on_cpu else x.shape[2])
         for band in self.bands:
             y = _raised(x[None], band)[0]
             rows, down = y.shape[0], _like(band.down, x)
             for tile in tiles:
                 widen = _like(tile.widen, x).expand(rows, -1, -1)
                 narrow = _like(tile.narrow, x).expand(band.out.stop - band.out.start, -1, -1)
-                for first in range(0, c, channels):
-                    part = slice(first, first + channels)
+                for part in channels:
                     z = F.leaky_relu_(torch.bmm(widen, y[:, tile.taken, part]), slope)
                     z = z if clamp is None else z.clamp_(-clamp, clamp)
                     along = (down @ z.flatten(1)).view(len(narrow), -1, z.shape[2])  # [rows, terms * columns, c]
@@ -197,8 +196,7 @@ def _picked(taps: Tensor, i: Tensor) -> Tensor:
 
 
 def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
-    for first in range(0, down.shape[1], ROWS):
-        rows = slice(first, min(first + ROWS, down.shape[1]))
+    for rows in _pieces(down.shape[1], ROWS):
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         lowered = down[:, rows, between].transpose(0, 1).flatten(0, 1)
@@ -206,12 +204,17 @@ def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
 
 
 def _tiles(up: Tensor, down: Tensor, columns: int, device: torch.device) -> Iterator[_Tile]:
-    for first in range(0, down.shape[1], columns):
-        out = slice(first, min(first + columns, down.shape[1]))
+    for out in _pieces(down.shape[1], columns):
         between = _span(down[:, out].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         lowered = down[:, out, between].transpose(0, 1).flatten(1)
         yield _Tile(out, taken, _placed(up[between, taken], device), _placed(lowered, device))
+
+
+def _pieces(size: int, most: int) -> list[slice]:
+    """All of it in as few pieces as can be, about alike."""
+    count = -(-size // most)
+    return [slice(size * k // count, size * (k + 1) // count) for k in range(count)]
 
 
 def _placed(matrix: Tensor, device: torch.device) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from ganlab.synthesis.winograd import AVAILABLE, OUT, Winograd
 
 # Products of channels in and out: from where tiles pay, up to where four times the weights (38 MB) are in proportion
-SMALLEST, LARGEST = 160 * 160, 512 * 512
+SMALLEST, LARGEST = 96 * 96, 512 * 512
 
 
 class Full:
