@@ -19,7 +19,7 @@ from torch import Tensor
 ROWS = 16  # output rows made together, at most
 COLUMNS, CHANNELS = 16, 192  # output columns and channels made together, at most
 WIDE_COLUMNS = 64  # output columns where a gradient is wanted, and on a GPU
-SMALLEST = 1e-6  # of singular values, relative to the largest: terms below are left out
+SMALLEST = 1e-5  # of singular values, relative to the largest: terms below are left out, they are as small as rounding
 
 
 def lowpass(taps: int, cutoff: float, width: float, rate: float, radial: bool = False) -> Tensor | None:
@@ -137,7 +137,7 @@ class FilteredLrelu:
                     z = F.leaky_relu_(torch.bmm(widen, y[:, tile.taken, part]), slope)
                     z = z if clamp is None else z.clamp_(-clamp, clamp)
                     along = (down @ z.flatten(1)).view(len(narrow), -1, z.shape[2])  # [rows, terms * columns, c]
-                    torch.bmm(narrow, along, out=out[band.out, tile.out, part])
+                    out[band.out, tile.out, part] = torch.bmm(narrow, along)  # straight into it, each row is by itself
 
     def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
         """With few pieces: the gradient of each is as large as what it was taken from."""
