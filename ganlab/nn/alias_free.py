@@ -137,7 +137,7 @@ class FilteredLrelu:
                     z = F.leaky_relu_(torch.bmm(widen, y[:, tile.taken, part]), slope)
                     z = z if clamp is None else z.clamp_(-clamp, clamp)
                     along = (down @ z.flatten(1)).view(len(narrow), -1, z.shape[2])  # [rows, terms * columns, c]
-                    out[band.out, tile.out, part] = torch.bmm(narrow, along)  # straight into it, each row is by itself
+                    out[band.out, tile.out, part] = torch.bmm(narrow, along)  # `out=` goes row by row there
 
     def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
         """With few pieces: the gradient of each is as large as what it was taken from."""
