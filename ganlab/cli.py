@@ -41,6 +41,7 @@ class App:
     host: str = "127.0.0.1"  # address to listen on; 0.0.0.0 lets other machines in
     port: int = 7860  # port to listen on
     share: bool = False  # also open a public link through Gradio's servers
+    clip: str = ""  # what reads texts: ViT-B-32/openai, ViT-B-32:FILE, a FILE of train-clip; empty: our own, for faces
 
     def main(self) -> int:
         """Serves until it is stopped."""
@@ -48,6 +49,12 @@ class App:
             hub = importlib.import_module("apps.hub")  # by name: the library itself knows no user interface
         except ModuleNotFoundError as error:
             raise InvalidInput("app", f"needs the folder apps/ and its requirements; {error.name} is missing") from None
+        if self.clip:
+            from ganlab.serving.edits import CLIP_VARIABLE
+            from ganlab.text.clip import load_clip
+
+            load_clip(self.clip)  # what is wrong with it is said here, and not to a visitor
+            os.environ[CLIP_VARIABLE] = self.clip
         hub.launch(hub.build(), server_name=self.host, server_port=self.port, share=self.share)
         return 0
 

@@ -116,7 +116,9 @@ class Learn:
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]  # a file, or a name `ganlab zoo` lists
     clip: str = OWN  # a CLIP: faces, FILE, ViT-B-32/openai
-    how: Annotated[str, tyro.conf.arg(metavar="|".join(HOWS))] = HOWS[0]  # see the editing lab's menu
+    how: Annotated[str, tyro.conf.arg(metavar="|".join(HOWS))] = HOWS[
+        0
+    ]  # by what each channel adds, by what is expected of a picture seen so, or one channel after the other
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None  # where else it goes, a .safetensors
 
     def main(self) -> int:

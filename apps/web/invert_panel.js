@@ -1,6 +1,6 @@
 // A picture of one's own: read or drawn, looked for in the model, and put on the stage as latents.
 
-const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"]];
+const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"], ["w+ noise", "W+ and noise: what noise could add"]];
 const LENGTHS = [["100", "quick"], ["300", "good"], ["1000", "thorough"]];
 const LARGEST_SHOWN = 256;
 const MOST_STARTS = 500; // random latents that are tried first
@@ -136,7 +136,8 @@ class InvertPanel {
   async search() {
     const { photo } = this;
     const steps = Number(this.steps.value);
-    const how = { space: this.space.value, steps, starts: Math.min(steps, MOST_STARTS) };
+    const [space, noise] = this.space.value.split(" ");
+    const how = { space, noise: !!noise, steps, starts: Math.min(steps, MOST_STARTS) };
     this.begin();
     this.lock(true);
     try {

@@ -46,7 +46,7 @@ class TextPrompt {
     return this.known.includes(this.way);
   }
 
-  /** The same texts, by channels that were learnt in the other way. */
+  /** The same texts, by channels that were learnt in another way. */
   turn() {
     this.texts.remember({ how: this.how.value });
     this.offer(this.known);
@@ -71,7 +71,7 @@ class TextPrompt {
     try {
       const [header] = await this.progress.follow((part) => line.ask({ do: "learn", how, recipe: { model: facts.name } }, part));
       if (header.cancelled || facts !== this.studio.facts) return;
-      this.offer([...this.known, ...(how === "apart" ? [how] : ["together", "expected"])]);
+      this.offer([...new Set([...this.known, ...(how === "apart" ? [how] : ["together", "expected"])])]);
       this.now();
     } catch (error) {
       this.tell(error.message, true);
@@ -118,8 +118,8 @@ class TextPrompt {
     const { line, facts, store } = this.studio;
     const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };
     const asked = JSON.stringify(store.recipe);
-    this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, recipe });
-    const [best] = await this.looking.answer;
+    const ask = (part) => (this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, recipe }, part));
+    const [best] = await this.progress.follow(ask);
     if (best.cancelled) return false;
     const still = facts === this.studio.facts && wish.target === this.texts.words.target;
     if (!still || asked !== JSON.stringify(store.recipe)) return true; // somebody has gone on meanwhile

@@ -249,8 +249,9 @@ def painted(
     renderer: Renderer, w: Float[Tensor, "n w_dim"], tick: Tick | None = None
 ) -> Iterator[Float[Tensor, "k c h w"]]:
     """Pictures of latents, a few at a time; `tick` returning False raises `Cancelled`."""
-    for k, some in enumerate(w.split(TOGETHER)):
-        if tick is not None and not tick(k * TOGETHER, len(w)):
+    together = max(1, min(TOGETHER, TOGETHER * 128**2 // renderer.G.img_resolution**2))  # a large one takes a second
+    for k, some in enumerate(w.split(together)):
+        if tick is not None and not tick(k * together, len(w)):
             raise Cancelled
         yield renderer.images(some[:, None].expand(-1, renderer.engine.num_ws, -1))
 

@@ -130,7 +130,7 @@ class SynthesisLayer(nn.Module):
         into: Tensor | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
         """`offset` [N, i] is added to the styles; `convolve` does what `normalized` weights do to all a kernel touches,
-        for whoever has prepared them. What bends its features and needs no gradient makes them in `into`."""
+        for whoever has prepared them. Without a gradient, what has filters makes its result in `into`."""
         if self.training:
             with torch.no_grad():
                 self.magnitude_ema.copy_(x.detach().float().square().mean().lerp(self.magnitude_ema, self.beta))

@@ -1,5 +1,6 @@
 """What edits are made of: directions of the models in use, and what their channels do to pictures, each made once."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -8,15 +9,17 @@ from typing import Any, NamedTuple, TypeVar, cast
 from ganlab import files
 from ganlab.config import InvalidInput
 from ganlab.serving.models import Painter, Tick
+from ganlab.text import HOWS
 
 MOST_HELD = 24  # lists of directions
 MOST_MAPPERS = 12  # of all visitors; each is some MB
-MOST_EFFECTS = 3  # models whose channels are known: each is some MB
+MOST_EFFECTS = 3 * len(HOWS)  # of models whose channels are known: each is some MB
 SEED = 0  # all visitors get the same directions
 COUNT = 16  # axes of PCA and of SeFa
 SAMPLES = 4000  # latents for PCA and SeFa
 PICTURES = 2000  # that attributes are read from
 KINDS = ("boundary", "pca", "sefa")
+CLIP_VARIABLE = "GANLAB_CLIP"  # a CLIP for texts in place of our own, as `text.clip.load_clip` names it
 NO_CLIP = (
     "needs our own small CLIP, which is not on this server yet (“ganlab train-clip” makes it); "
     "directions without text work all the same"
@@ -40,18 +43,19 @@ class Texts(NamedTuple):
 
     missing: Callable[[], str]  # what text needs that is not there; "" where it can be had
     load: Callable[[], Any]  # an `Embedder`; may take seconds the first time
+    photos: Callable[[], bool] = lambda: False  # whether it knows photographs, too
 
 
 def _missing() -> str:
     from ganlab.text.small import SHIPPED
 
-    return "" if SHIPPED.is_file() else NO_CLIP
+    return "" if os.environ.get(CLIP_VARIABLE) or SHIPPED.is_file() else NO_CLIP
 
 
 def _load() -> Any:
-    from ganlab.text.clip import load_clip
+    from ganlab.text.clip import OWN, load_clip
 
-    return load_clip()
+    return load_clip(os.environ.get(CLIP_VARIABLE) or OWN)
 
 
 def _faces_reader() -> Any:
@@ -60,7 +64,11 @@ def _faces_reader() -> Any:
     return load_classifier()
 
 
-OWN_TEXTS = Texts(_missing, _load)
+def _photos() -> bool:
+    return bool(os.environ.get(CLIP_VARIABLE)) and _load().layout is None  # those that ganlab trains know faces alone
+
+
+OWN_TEXTS = Texts(_missing, _load, _photos)
 
 
 class Editing:
@@ -115,11 +123,13 @@ class Editing:
 
     def _named(self, painter: Painter, directions: list[Any], tick: Tick) -> list[Any]:
         """With the captions that fit, where there is a CLIP that knows such pictures: names are an extra."""
-        from ganlab.text.naming import face_captions, name_directions
+        from ganlab.text.naming import PHOTOS, face_captions, name_directions
 
-        if self.texts.missing() or not makes_faces(painter):
+        faces = makes_faces(painter)
+        if self.texts.missing() or not (faces or self.texts.photos()):
             return directions
-        return name_directions(cast(Any, painter), self.clip(), directions, face_captions(), tick)
+        captions = face_captions() if faces else PHOTOS
+        return name_directions(cast(Any, painter), self.clip(), directions, captions, tick)
 
     def clip(self) -> Any:
         """The CLIP, or `InvalidInput` where there is none."""

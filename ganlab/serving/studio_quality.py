@@ -57,32 +57,41 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
 
     from ganlab.latents.directions import as_edit
     from ganlab.text.directions import text_change
-    from ganlab.text.strength import FINALISTS, STRENGTHS, betas, settled, worth
+    from ganlab.text.strength import FINALISTS, OTHERS, STRENGTHS, betas, settled, worth
 
     worker, clip, editing = studio.worker(model_of(message, viewer)), studio.editing.clip(), studio.editing
     neutral, target, beta, hows = text_wish(message)
 
     def work(painter: Painter) -> tuple[Recipe, list[tuple[str, Any]]]:
         ready = [how for how in hows if editing.ready(painter, clip, how)] or hows[:1]
-        found = []
+        found, refused = [], None
         for way, threshold in [(how, each) for how in ready for each in betas(how, beta)]:
             try:
                 found.append((way, editing.text(painter, clip, neutral, target, threshold, way)))
-            except InvalidInput:  # it leaves no channel
-                if threshold == beta:
-                    raise
+            except InvalidInput as error:  # beta leaves no channel of those that were learnt in this way
+                refused = refused or error
+        if refused and not found:
+            raise refused
         return recipe_of(message, painter), found
 
     recipe, found = worker.ask(work).result()
     tries = [as_edit(direction, strength) for _, direction in found for strength in STRENGTHS]
     change = text_change(clip, neutral, target)
 
-    def tried(one: Recipe, edits: list[Edit]) -> Any:
-        shown = [one, *(replace(one, edits=(*one.edits, edit)) for edit in edits)]
-        seen = torch.cat([clip.embed_images(images) for images in _pictures(worker, shown, end)])
-        return worth(seen[:1], seen[1:], change)
+    best_of = min(FINALISTS, len(tries))
+    of, done = 1 + len(tries) + OTHERS * (1 + best_of), 0
 
-    own, best = tried(recipe, tries).topk(min(FINALISTS, len(tries)))
+    def tried(one: Recipe, edits: list[Edit]) -> Any:
+        nonlocal done
+        seen = []
+        for images in _pictures(worker, [one, *(replace(one, edits=(*one.edits, edit)) for edit in edits)], end):
+            seen.append(clip.embed_images(images))
+            done += len(images)
+            viewer.say(ask, "progress", done=done, of=of)
+        vectors = torch.cat(seen)
+        return worth(vectors[:1], vectors[1:], change)
+
+    own, best = tried(recipe, tries).topk(best_of)
     others = [tried(one, [tries[i] for i in best]) for one in _others(recipe)]
     at = int(best[settled(own, torch.stack(others))])
     how, direction = found[at // len(STRENGTHS)]
@@ -150,6 +159,7 @@ def moved(painter: Painter, edit: Edit) -> list[dict[str, Any]]:
         parts = []
         for layer in facts["style_space"] or ():
             inside = (channels >= layer["first"]) & (channels < layer["first"] + layer["channels"])
+            inside &= edit.layers is None or layer["row"] in edit.layers
             parts.append((str(layer["name"]), float((values[inside] ** 2).sum()) ** 0.5, int(inside.sum())))
     most = max((size for _, size, _ in parts), default=0.0) or 1.0
     return [{"name": name, "part": round(size / most, 4), "channels": number} for name, size, number in parts]

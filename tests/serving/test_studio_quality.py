@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from ganlab.recipe import ClassShare, Mix, Recipe, Source
 from ganlab.serving.edits import NO_CLIP, Texts
-from ganlab.serving.studio_quality import _said
+from ganlab.serving.studio_quality import _others, _said
 from ganlab.text import HOWS
-from ganlab.text.strength import STRENGTHS, betas
+from ganlab.text.strength import OTHERS, STRENGTHS, betas
 from tests.serving.test_studio import Tab
 from tests.serving.test_studio_edits import ONE, PLAIN, RED, Worded, edit_of, learnt_tab, tab_of
 
@@ -49,6 +50,37 @@ def test_a_text_is_as_strong_as_suits_the_picture(tab: Tab) -> None:
     assert measured(found["strength"])["similarity"] > 0.3
     twice = tab.ask(do="fit", **{**RED, "recipe": recipes(edit_of(found["direction"], found["strength"]))[0]})[0]
     assert twice["type"] == "fit"  # behind an edit that is there
+
+
+def test_a_fit_takes_those_ways_of_learning_that_beta_leaves_channels(tab: Tab) -> None:
+    wishes = {how: tab.ask(do="text", **{**RED, "how": how, "beta": 0.99})[0] for how in HOWS}
+    left = {how for how, told in wishes.items() if told["type"] == "text"}
+    assert left and left != set(HOWS), wishes
+    found = tab.ask(do="fit", **{**RED, "beta": 0.99, "how": "any"})[0]
+    assert found["type"] == "fit" and found["how"] in left, found
+    (none,) = set(HOWS) - left
+    assert "leaves no channel" in tab.ask(do="fit", **{**RED, "beta": 0.99, "how": none})[0]["text"]
+
+
+def test_a_fit_says_how_far_it_is(tab: Tab) -> None:
+    before = len(tab.parts("progress"))
+    tab.ask(do="fit", **RED, how="any")
+    told = tab.parts("progress")[before:]
+    assert len(told) > 5 and told[-1]["done"] == told[-1]["of"] and told[0]["done"] < told[0]["of"]
+
+
+def test_a_fit_is_tried_on_other_pictures_of_the_class() -> None:
+    first = Source(5, classes=(ClassShare(1),), latent="")
+    mixed = Recipe(sources=(first,), psi=0.5, mixes=(Mix(Source(9), (0,)),))
+    others = _others(mixed)
+    assert len({one.sources[0].seed for one in (mixed, *others)}) == 1 + OTHERS
+    assert all(one.sources[0].classes == first.classes and not one.mixes and one.psi == 0.5 for one in others)
+
+
+def test_an_edit_of_styles_says_which_layers_it_moves(tab: Tab) -> None:
+    edit = {**edit_of(tab.ask(do="text", **RED)[0]["direction"], 3.0), "layers": [1]}
+    told, _ = tab.ask(do="quality", recipes=recipes(edit), at=0, neutral="a thing")
+    assert 0 < sum(layer["part"] > 0 for layer in told["moved"]) < len(told["moved"]) / 2
 
 
 def test_the_others_of_a_stack_stay(tab: Tab) -> None:

@@ -12,13 +12,15 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from ganlab.cli import App
 from ganlab.cli_clip import NAME, Learn, TrainClip
 from ganlab.config import InvalidInput
 from ganlab.data.faces import sample, with_attribute
 from ganlab.nn.supervised import STATE
+from ganlab.serving.edits import CLIP_VARIABLE, OWN_TEXTS
 from ganlab.synthesis import open_renderer
 from ganlab.text import clip as module
-from ganlab.text.clip import Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
+from ganlab.text.clip import OWN, Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
 from ganlab.text.directions import known_effects, load_effects
 from ganlab.text.evaluate import QUESTIONS, evaluate_clip, retrieval
 from ganlab.text.lessons import Lessons, true_pairs
@@ -357,6 +359,37 @@ def test_a_file_gives_the_same_again(small: Clip, tmp_path: Path) -> None:
     assert torch.equal(loaded.embed_texts(texts), small.embed_texts(texts))
     images = torch.rand(2, 3, 32, 32) * 2 - 1
     assert torch.allclose(loaded.embed_images(images), small.embed_images(images), atol=1e-5)
+
+
+def test_a_model_of_open_clip_sees_and_reads_as_open_clip_does(tmp_path: Path) -> None:
+    import open_clip
+    from PIL import Image
+
+    name, path = "ViT-S-32-alt", tmp_path / "random.safetensors"
+    torch.manual_seed(0)
+    theirs, _, prepare = open_clip.create_model_and_transforms(name)
+    path.write_bytes(save_tensors({key: value.contiguous() for key, value in theirs.state_dict().items()}))
+    ours, texts = load_clip(f"{name}:{path}"), ["a smiling person", "Ein Gesicht, 100 %"]
+    pixels = torch.randint(0, 256, (3, 40, 40, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    pixels = pixels.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    with torch.no_grad():
+        seen = theirs.eval().encode_image(torch.stack([prepare(Image.fromarray(one.numpy())) for one in pixels]))
+        read = theirs.encode_text(open_clip.get_tokenizer(name)(texts))
+    found = ours.embed_images(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
+    assert torch.cosine_similarity(found, seen).min() > 0.999
+    assert torch.cosine_similarity(ours.embed_texts(texts), read).min() > 0.9999
+
+
+def test_a_server_reads_texts_with_the_clip_it_is_given(
+    small: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_clip(path, small.network, LAYOUT, licence="Apache-2.0", about={})
+    assert OWN_TEXTS.load().name == OWN and not OWN_TEXTS.photos()
+    monkeypatch.setenv(CLIP_VARIABLE, str(path))
+    assert OWN_TEXTS.load().name == "mine" and not OWN_TEXTS.photos() and OWN_TEXTS.missing() == ""
+    with pytest.raises(InvalidInput, match="did you mean"):
+        App(clip="facs").main()
 
 
 WRONG_NAMES = [
