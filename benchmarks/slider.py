@@ -30,8 +30,8 @@ def told(values: list[float]) -> str:
     return f"p50 {values[len(values) // 2]:.0f} ms, p95 {values[int(0.95 * len(values))]:.0f} ms"
 
 
-def dragged(address: str, model: str, seconds: float) -> str:
-    """Drags psi in the truncation lab."""
+def dragged(address: str, model: str, seconds: float, name: str, text: str = "") -> str:
+    """Drags a slider in a lab; `text` is written first, in the editing lab."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,9 +40,12 @@ def dragged(address: str, model: str, seconds: float) -> str:
         page.goto(address)
         page.wait_for_function("document.querySelector('.studio')?.dataset.settled > 0", timeout=60000)
         page.get_by_label("Model", exact=True).select_option(model)
-        page.wait_for_timeout(5000)  # the strips are made meanwhile
+        if text:
+            page.get_by_label("Target text", exact=False).first.fill(text)
+            page.keyboard.press("Enter")
+        page.wait_for_timeout(10000 if text else 5000)  # the strips are made meanwhile, and what else the lab shows
         page.evaluate(WATCH)
-        box = page.get_by_role("slider", name="psi ψ").bounding_box()
+        box = page.get_by_role("slider", name=name).bounding_box()
         assert box
         y, end, step = box["y"] + box["height"] / 2, time.monotonic() + seconds, 0
         page.mouse.move(box["x"] + 10, y)
@@ -89,10 +92,15 @@ def main() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     with served("truncation_lab") as (address, _):
         if not options.no_browser:
-            print(f"{options.model}, slider to screen: {dragged(address, options.model, options.seconds)}")
+            lags = dragged(address, options.model, options.seconds, "psi ψ")
+            print(f"{options.model}, truncation's slider to screen: {lags}")
         line = address.replace("http", "ws", 1) + "/ganlab/studio/socket"
         for count in options.visitors:
             print(f"{count} visitors who drag: {asyncio.run(crowd(line, options.model, count, options.seconds))}")
+    if not options.no_browser:
+        with served("text_lab") as (address, _):
+            lags = dragged(address, options.model, options.seconds, "alpha", "a person with red hair")
+            print(f"{options.model}, a text edit's slider to screen: {lags}")
 
 
 if __name__ == "__main__":
