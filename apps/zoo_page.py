@@ -8,12 +8,11 @@ import gradio as gr
 
 from apps.serve import launch
 from apps.zoo_routes import RESULTS, SHEET
-from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
+from ganlab.presets.formulas import formulas
 from ganlab.presets.image_rows import ImagePreset
 from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.presets.zoo_results import ZooResult, ZooResults, load_results
-from ganlab.regularizers import REGULARIZERS
 
 TITLE = "Zoo"
 INTRO = (
@@ -82,22 +81,15 @@ def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
 def closer(name: str) -> str:
     """One preset in Markdown: its formulas and settings."""
     row = IMAGE_PRESETS[name]
-    gan, loss = row.gan, LOSSES[row.gan.loss]
+    gan = row.gan
     found = results()
     measured = found.of(name) if found else None
-    weights = f"; {measured.parameters:,} weights in G at {found.resolution} pixels" if found and measured else ""
-    lines = [
-        f"### {row.title}",
-        f"{row.text} ({row.paper}.)",
-        f"- **Networks:** {TRAINABLE[gan.family].title} ({TRAINABLE[gan.family].paper}){weights}",
-        f"- **Loss:** {loss.title} ({loss.paper}). D: $\\displaystyle {loss.formula_d}$; "
-        f"G: $\\displaystyle {loss.formula_g}$",
-    ]
-    for part in gan.penalties:
-        rule = REGULARIZERS[part.name]
-        often = f", every {part.interval} steps" if part.interval > 1 else ""
-        weight = f"weight {part.weight:g}{often}"
-        lines.append(f"- **Regularizer:** {rule.title} ({rule.paper}), {weight}: $\\displaystyle {rule.formula}$")
+    lines = [f"### {row.title}", f"{row.text} ({row.paper}.)"]
+    if found and measured:
+        lines.append(f"- **Size:** {measured.parameters:,} weights in G at {found.resolution} pixels")
+    for part in formulas(gan):
+        about = ", ".join(text for text in (part.paper, part.weight) if text)
+        lines.append(f"- **{part.kind}:** {part.title}{about and f' ({about})'}: $\\displaystyle {part.latex}$")
     lines.append(
         f"- **Optimizer:** Adam, learning rates {gan.lr_g:g} (G) and {gan.lr_d:g} (D), β₁ {gan.beta1:g}, "
         f"β₂ {gan.beta2:g}, batch {gan.batch}"

@@ -73,7 +73,7 @@ class Presets:
             ],
             "Losses (--set loss=)": [(name, row.title, row.paper) for name, row in LOSSES.items()],
             "Presets for images (train --preset)": [
-                (name, row.text) for name, row in zip(image_run_names(), IMAGE_PRESETS.values())
+                (name, f"{row.text} ({row.paper})") for name, row in zip(image_run_names(), IMAGE_PRESETS.values())
             ],
             "Images (--data)": [(name, row.title) for name, row in IMAGE_SETS.items()],
             'Regularizers (--set penalties=[{"name":"r1","weight":1}])': [

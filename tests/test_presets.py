@@ -9,7 +9,10 @@ import pytest
 
 from ganlab.config import InvalidInput
 from ganlab.data.toy2d import DataConfig
+from ganlab.networks.table import TRAINABLE
 from ganlab.presets import EXPERIMENTS, PRESETS, preset_run, run_names
+from ganlab.presets.formulas import NETWORKS, formulas
+from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.run import Run, from_link, to_link
 from ganlab.training.loop import Snapshot, train
 
@@ -190,3 +193,21 @@ def test_a_learning_rate_too_high_diverges() -> None:
     row = EXPERIMENTS["learning_rate"]
     snapshots = list(train(row.run, row.steps))
     assert alarmed(snapshots, "diverged") == {len(row.run.gans) - 1}
+
+
+def test_every_system_of_images_has_its_formulas() -> None:
+    assert set(NETWORKS) == set(TRAINABLE)
+    said = {name: list(formulas(row.gan)) for name, row in IMAGE_PRESETS.items()}
+    assert all(part.latex and part.title for parts in said.values() for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("logan", r"\nabla_z D"), ("icrgan", r"\Delta z"), ("acgan", r"p_D(c"), ("infogan", "Q(G"),
+        ("biggan", r"\odot"), ("stylegan2", r"J_w"), ("stylegan2-ada", r"r_t"), ("stylegan2-vision", "H_k"),
+        ("r3gan", r"\sigma(W_2"), ("ssl-gan", "K{+}1"), ("stylegan-xl", r"p_{\mathrm{frozen}}"),
+    ],
+)  # fmt: skip
+def test_what_a_system_brings_is_in_its_formulas(name: str, latex: str) -> None:
+    assert any(latex in part.latex for part in formulas(IMAGE_PRESETS[name].gan))

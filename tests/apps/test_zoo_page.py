@@ -46,6 +46,8 @@ def test_a_closer_look_has_formulas(name: str, monkeypatch: pytest.MonkeyPatch) 
     assert "$\\displaystyle" in told and f"--preset {name}" in told and IMAGE_PRESETS[name].text in told
     assert ("1,000,000 weights" in told) == (name == "dcgan")
     assert told.count("Regularizer:") == len(IMAGE_PRESETS[name].gan.penalties)
+    assert all(text in told for text in ("Networks:", "Loss of D:", "Loss of G:"))
+    assert told.count("$") % 2 == 0 and told.count("{") == told.count("}") and "\f" not in told
 
 
 def test_results_come_back_and_others_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""What makes a system, as formulas: of its networks, its loss, its regularizers and all else that is switched on."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ganlab.losses import LOSSES
+from ganlab.networks.table import TRAINABLE
+from ganlab.regularizers import REGULARIZERS
+from ganlab.run_images import ImageGanConfig
+
+
+class Formula(NamedTuple):
+    """A part of a system."""
+
+    kind: str  # Networks, Loss of D, Loss of G, Regularizer, Also
+    title: str
+    paper: str  # "" where nobody is to be named
+    latex: str
+    weight: str = ""  # in words, or the setting
+
+
+def formulas(gan: ImageGanConfig) -> Iterator[Formula]:
+    """All parts of a system, the networks first."""
+    family, loss = TRAINABLE[gan.family], LOSSES[gan.loss]
+    yield Formula("Networks", family.title, family.paper, NETWORKS[gan.family])
+    yield Formula("Loss of D", loss.title, loss.paper, loss.formula_d)
+    yield Formula("Loss of G", loss.title, loss.paper, loss.formula_g)
+    for part in gan.penalties:
+        rule = REGULARIZERS[part.name]
+        often = f", every {part.interval} steps" if part.interval > 1 else ""
+        yield Formula("Regularizer", rule.title, rule.paper, rule.formula, f"weight {part.weight:g}{often}")
+    for field, (title, paper, latex) in TERMS.items():
+        value = getattr(gan, field)
+        if value and not isinstance(value, str):
+            yield Formula("Also", title, paper, latex, f"{field} {value:g}" if value is not True else "")
+    for field, values in CHOSEN.items():
+        if (value := getattr(gan, field)) != "none":
+            yield Formula("Also", *values[value])
+
+
+NORMED = r"h \mapsto \gamma(e)\,\mathrm{BN}(h) + \beta(e),\quad \bar W = W / \sigma(W),\quad e = "
+FILTERED = r"h \mapsto \phi_{\downarrow} * \sigma(\phi_{\uparrow} * h),\quad "
+PROJECTED = r"\sum_l \mathcal{L}\bigl(D_l(P_l(x))\bigr)"
+NETWORKS = {  # by family: the idea of its networks
+    "mlp": r"G(z) = \tanh(W_L \cdots \mathrm{relu}(W_1 z))",
+    "dcgan": r"h_{l+1} = \mathrm{relu}(\mathrm{BN}(W_l *^{\top}_{\uparrow 2} h_l))",
+    "dcgan-hidden": r"D(x, c) = d\bigl(\phi_{4\times4}(x),\, c\bigr)",
+    "began": r"\mathcal{L}(x) = |x - D(x)|,\quad D = \mathrm{dec} \circ \mathrm{enc}",
+    "bigan": r"D(x, E(x)) \text{ against } D(G(z), z)",
+    "bigbigan": r"D(x, z) = s_x(x) + s_z(z) + s_{xz}(x, z)",
+    "biggan": NORMED + r"[z_k, \mathrm{embed}(c)]",
+    "biggan-deep": NORMED + r"[z, \mathrm{embed}(c)]",
+    "lapgan": r"x_k = \mathrm{up}(x_{k+1}) + G_k(z_k, \mathrm{up}(x_{k+1}))",
+    "progan": r"x = (1 - \alpha)\,\mathrm{up}(\mathrm{rgb}_{r/2}) + \alpha\,\mathrm{rgb}_r,\; \hat w = w \sqrt{2 / n}",
+    "projected": PROJECTED + r",\quad P_l = \text{a random mix of maps of a frozen network}",
+    "r3gan": r"h \mapsto h + W_3 * \sigma(W_2 *_{\mathrm{groups}} \sigma(W_1 * h))",
+    "sagan": r"o_j = x_j + \gamma \sum_i \mathrm{softmax}_i\bigl(f(x_i)^{\top} g(x_j)\bigr)\, h(x_i)",
+    "stacked": r"\hat h_i = G_i(\hat h_{i+1}, z_i),\quad h_{i+1} = E_i(h_i)",
+    "stackgan": r"x_1 = G_1(z, c),\quad x_2 = G_2(x_1, c)",
+    "stylegan1": r"\mathrm{AdaIN}(h, y) = y_s \frac{h - \mu(h)}{\sigma(h)} + y_b,\quad y = A\,f(z)",
+    "stylegan2": r"w''_{ijk} = s_i w_{ijk} \Big/ \sqrt{\textstyle\sum_{i,k} (s_i w_{ijk})^2 + \epsilon},\; s = A f(z)",
+    "stylegan3-t": FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts } t",
+    "stylegan3-r": FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts and turns } t",
+    "stylegan-xl": FILTERED + PROJECTED,
+    "transgan": r"h \mapsto h + \mathrm{softmax}\bigl(Q K^{\top} / \sqrt d\bigr) V",
+    "vitgan": r"\mathrm{softmax}\bigl(-\|q_i - k_j\|^2 / \sqrt d\bigr) V,\quad "
+    r"h \mapsto \gamma(w) \frac{h - \mu}{\sigma} + \beta(w)",
+}  # fmt: skip
+TERMS = {  # by setting: (title, paper, formula), of what is added where it is not 0
+    "classifier_d": (
+        "Classes read by D", "Odena et al. 2017",
+        r"\lambda_D\, \mathbb{E}[-\log p_D(c \mid x)],\quad \lambda_G\, \mathbb{E}[-\log p_D(c \mid G(z, c))]",
+    ),
+    "labelled": (
+        "K classes and one of fakes, few labels", "Salimans et al. 2016",
+        r"-\mathbb{E} \log p(c \mid x) - \mathbb{E} \log(1 - p(K{+}1 \mid x)) - \mathbb{E} \log p(K{+}1 \mid G(z))",
+    ),
+    "single_label": ("Batches of one class", "", r"c \sim p(c),\quad x_1, \dots, x_n \sim p(x \mid c)"),
+    "info": ("Part of z read off pictures", "Chen et al. 2016", r"\lambda\, \mathbb{E} \|c - Q(G(c, z'))\|^2"),
+    "feature_matching": (
+        "Feature matching", "Salimans et al. 2016", r"\lambda\, \|\mathbb{E} f(x) - \mathbb{E} f(G(z))\|^2"
+    ),
+    "guidance": (
+        "Classifier guidance", "Sauer et al. 2022", r"\lambda\, \mathbb{E}[-\log p_{\mathrm{frozen}}(c \mid G(z, c))]"
+    ),
+    "cr_real": ("Consistency (CR)", "Zhang et al. 2020", r"\lambda\, \mathbb{E} \|D(x) - D(T(x))\|^2"),
+    "cr_fake": ("The same on fakes (bCR)", "Zhao et al. 2021", r"\lambda\, \mathbb{E} \|D(G(z)) - D(T(G(z)))\|^2"),
+    "zcr_d": (
+        "Latent consistency of D (zCR)", "Zhao et al. 2021", r"\lambda\, \mathbb{E} \|D(G(z)) - D(G(z + \Delta z))\|^2"
+    ),
+    "zcr_g": ("Variety of G (zCR)", "Zhao et al. 2021", r"-\lambda\, \mathbb{E} \|G(z) - G(z + \Delta z)\|^2"),
+    "latent_optimization": (
+        "Latent optimization", "Wu et al. 2019",
+        r"z' = z + \frac{\alpha\, g}{\beta + \|g\|^2},\quad g = \nabla_z D(G(z))",
+    ),
+    "g_orthogonal": (
+        "Orthogonal regularizer of G", "Brock et al. 2019, eq. 3", r"\beta\, \|W^{\top} W \odot (\mathbf{1} - I)\|_F^2"
+    ),
+    "path_length": (
+        "Path length", "Karras et al. 2020, eq. 4", r"\lambda\, \mathbb{E}_{w, y} \bigl(\|J_w^{\top} y\|_2 - a\bigr)^2"
+    ),
+    "style_mixing": (
+        "Style mixing", "Karras et al. 2019",
+        r"w_l = f(z_1) \text{ for } l < k,\; f(z_2) \text{ from } k \text{ on}",
+    ),
+    "label_smoothing": ("One-sided label smoothing", "Salimans et al. 2016", r"1 \to 1 - s \text{ for data}"),
+}  # fmt: skip
+CHOSEN = {  # by setting and choice: (title, paper, formula)
+    "augment": {
+        "ada": (
+            "ADA", "Karras et al. 2020, Limited Data",
+            r"D(T_p(x)),\; D(T_p(G(z))),\quad r_t = \mathbb{E}[\mathrm{sign}\, D(T_p(x))]",
+        ),
+        "diffaugment": ("DiffAugment", "Zhao et al. 2020", r"D(T(x)),\; D(T(G(z)))"),
+    },
+    "second": {
+        "faces": (
+            "A second D on a frozen network", "Kumari et al. 2022",
+            r"\mathcal{L}(D(x)) + \sum_k \mathcal{L}\bigl(H_k(F_k(x))\bigr)",
+        ),
+    },
+}  # fmt: skip
