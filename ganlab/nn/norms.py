@@ -33,9 +33,13 @@ class Spectral:
             self.v.copy_(F.normalize(weight.T @ self.u, dim=0))
             self.u.copy_(F.normalize(weight @ self.v, dim=0))
 
+    def largest(self) -> Float[Tensor, ""]:
+        """The weight's largest singular value, as far as the iteration has come."""
+        return self.u @ self.weight.flatten(1) @ self.v
+
     def normalized(self) -> Tensor:
         """The weight of spectral norm 1, about."""
-        return self.weight / (self.u @ self.weight.flatten(1) @ self.v)
+        return self.weight / self.largest()
 
 
 class SpectralLinear(Spectral, nn.Linear):  # type: ignore[misc]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganlab.losses import LOSSES, began_measure
 from ganlab.networks.auxiliary import AuxiliaryD
+from ganlab.nn.norms import Spectral
 from ganlab.training.extras import auxiliary
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ FIGURES = {  # name -> what charts call it
     "entropy": "Entropy loss of Stacked GAN",
     "m_global": "M of BEGAN, lower is better",
     "balance": "k of BEGAN",
+    "sigma_g": "Largest singular value of G's layers, before it is divided by",
+    "sigma_d": "The same of D's layers",
 }
 LOOKED_AT = 256  # images that are held out
 AT_ONCE = 64
@@ -32,8 +35,16 @@ def figures(gan: "ImageGan", numbers: dict[str, float], held_out: bool) -> dict[
     if LOSSES[gan.config.loss].balanced and "real" in numbers and "fake" in numbers:
         out |= {"m_global": began_measure(numbers["real"], numbers["fake"]), "balance": gan.balance}
     if held_out:
-        out |= _of_held_out(gan)
+        out |= _of_held_out(gan) | _singular_values(gan)
     return out
+
+
+@torch.no_grad()
+def _singular_values(gan: "ImageGan") -> dict[str, float]:
+    """Of networks with spectral normalisation: before a collapse they grow (Brock et al. 2019, sec. 4)."""
+    nets = {"sigma_g": gan.G, "sigma_d": gan.D}
+    layers = {name: [part for part in net.modules() if isinstance(part, Spectral)] for name, net in nets.items()}
+    return {name: max(float(part.largest()) for part in parts) for name, parts in layers.items() if parts}
 
 
 @torch.no_grad()

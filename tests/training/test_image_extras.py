@@ -12,6 +12,7 @@ from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData
 from ganlab.networks.auxiliary import AuxiliaryD, last_features
 from ganlab.networks.projected import Discriminator
+from ganlab.nn.norms import Spectral
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras
 from ganlab.training.image_loop import ImageTraining
@@ -227,6 +228,22 @@ def test_a_classifier_learns_from_few_labels_and_tells_how_well() -> None:
         training.step()
     assert before < 0.3 and training.look().figures["class_accuracy"] > 0.5
     assert training.gan.G.c_dim == 0 and "class_accuracy" not in training.look(held_out=False).figures
+
+
+@pytest.mark.parametrize(("family", "watched"), [("sagan", {"sigma_g", "sigma_d"}), ("dcgan", set())])
+def test_singular_values_are_watched_where_layers_are_divided_by_them(family: str, watched: set[str]) -> None:
+    data = replace(DIGITS, limit=100, valid=0.3)
+    training = ImageTraining(ImageRun(data, ImageGanConfig(family=family, penalties=(), **TINY)))
+    training.step()
+    found = training.look().figures
+    assert {name for name in found if name.startswith("sigma")} == watched
+    for name in watched:
+        net = training.gan.G if name == "sigma_g" else training.gan.D
+        layers = [layer for layer in net.modules() if isinstance(layer, Spectral)]
+        for layer in layers:
+            layer.power_iterate(100)
+        expected = max(float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) for layer in layers)
+        assert training.look().figures[name] == pytest.approx(expected, rel=0.02) and found[name] < 1.02 * expected
 
 
 def test_g_may_match_the_features_of_data() -> None:
