@@ -170,7 +170,7 @@ def meaning(name: str) -> str:
 
 
 def _point(figures: list[Any], name: str) -> Point:
-    found = next(figure for figure in figures if figure.name == name)
+    found = next(figure for figure in figures if name in (figure.name, figure.name.partition("-")[0]))
     return Point(*found.interval) if found.interval else Point(found.value, found.value, found.value)
 
 

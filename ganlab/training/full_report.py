@@ -68,7 +68,11 @@ def full_report(
         figures += _score(meter.extractor.logits, pictures, rng)
     if meter.held is not None:
         copied = copying(near, meter.real.near, meter.held)
-        figures.append(Figure("copying", copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"))
+        figures.append(
+            Figure(
+                meter.extractor.named("copying"), copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"
+            )
+        )
     if int(getattr(G, "c_dim", 0)):
         figures += _of_classes(meter, pictures, small, classes, rng)
     if meter.images.config.name == "polygons":
@@ -118,8 +122,7 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     tick("distances", 1, 2)
     found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
     tick("distances", 2, 2)
-    named = meter.extractor.named
-    names = (named("FD"), named("KD"), "precision", "recall", "F1", "density", "coverage")
+    names = [meter.extractor.named(kind) for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")]
     return [Figure(name, row.value, str(row), row) for name, row in zip(names, found, strict=True)]
 
 

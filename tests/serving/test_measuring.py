@@ -31,7 +31,7 @@ def test_a_report_names_its_features_and_warns_of_few_pictures(lab: Measuring) -
     heard: list[str] = []
     found = lab.report(ASKED, 1.0, False, lambda what, done, of: heard.append(what))
     names = [figure.name for figure in found.figures]
-    assert "FD-pyramid" in names and "KD-pyramid" in names and "recall" in names
+    assert "FD-pyramid" in names and "KD-pyramid" in names and "recall-pyramid" in names
     assert not any("FID" in name or name.startswith("PPL") for name in names)
     assert found.warning is not None and "too few" in found.warning
     assert "24 pictures, 24 real ones" in found.title
@@ -44,7 +44,7 @@ def test_a_report_names_its_features_and_warns_of_few_pictures(lab: Measuring) -
 
 def test_the_curve_has_a_point_for_each_psi(lab: Measuring) -> None:
     found = lab.curve(ASKED, [0.2, 1.0], unheard)
-    spread = [next(f.value for f in figures if f.name == "recall") for figures in found.figures]
+    spread = [next(f.value for f in figures if f.name == "recall-pyramid") for figures in found.figures]
     assert found.psis == [0.2, 1.0] and spread[0] <= spread[1]
 
 

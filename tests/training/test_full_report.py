@@ -38,12 +38,12 @@ def test_a_conditional_model_beside_its_kind_of_data(digits: QualityMeter) -> No
     figures, warning = full_report(G, digits, 1.0, 64, tick=lambda *args: told.append(args))
     names = [figure.name for figure in figures]
     assert names == [
-        *("FD-pyramid", "KD-pyramid", "precision", "recall", "F1", "density", "coverage"),
-        *("MS-SSIM of pairs", "copying", "class as asked"),
+        *(f"{kind}-pyramid" for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")),
+        *("MS-SSIM of pairs", "copying-pyramid", "class as asked"),
         *(f"PPL-pyramid {kind}" for kind in ("Z full", "W full", "W end")),
     ]
     of = {figure.name: figure.value for figure in figures}
-    assert of["F1"] == pytest.approx(f_score(of["precision"], of["recall"]))
+    assert of["F1-pyramid"] == pytest.approx(f_score(of["precision-pyramid"], of["recall-pyramid"]))
     assert "±" in figures[0].text and warning and "64 pictures" in warning
     assert ("pictures", 64, 64) in told and {what for what, _, _ in told} == {"pictures", "distances", "path lengths"}
     pictures, _ = module._made(G, digits, 64, 1.0, 0, module.silent)
@@ -90,7 +90,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out
     assert "| | psi 1 | psi 0.5 |" in told and "FD-pyramid" in told and "FID" not in told
     rows = json.loads(out.read_text())["figures"]
-    assert [row["psi"] for row in rows] == [1.0, 0.5] and "recall" in rows[0]
+    assert [row["psi"] for row in rows] == [1.0, 0.5] and "recall-pyramid" in rows[0]
     assert main(["metrics", "mnist32", "digits", "--psi", "3"]) == 2
     assert "from 0 to 2" in capsys.readouterr().err
     assert main(["metrics", "nothing"]) == 2
