@@ -302,6 +302,11 @@ def bands(
     return rows
 
 
+def takes_places(G: nn.Module) -> bool:
+    """Whether a generator's input can be moved and turned by a matrix (`placed`): StyleGAN3, and StyleGAN-XL on it."""
+    return isinstance(getattr(G, "synthesis", None), SynthesisNetwork)
+
+
 class Generator(StyleGenerator):
     """G(z, c): the mapping and the synthesis network."""
 

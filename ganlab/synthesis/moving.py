@@ -18,7 +18,7 @@ CONTRAST = 0.5  # standard deviation of the pixels of an untrained network, as p
 
 def can_move(G: Any) -> bool:
     """Whether this generator's input can be moved."""
-    return isinstance(G, stylegan3.Generator | stylegan2.Generator)
+    return stylegan3.takes_places(G) or isinstance(G, stylegan2.Generator)
 
 
 @torch.inference_mode()
@@ -29,7 +29,7 @@ def drawn(
 
     Raises: `InvalidInput` for a generator without such an input.
     """
-    if isinstance(G, stylegan3.Generator):
+    if stylegan3.takes_places(G):
         images: Tensor = G.synthesis(ws, transform=stylegan3.placed(right, down, turn)[None].to(ws.device))
         return images
     if not isinstance(G, stylegan2.Generator):
@@ -60,7 +60,7 @@ def untrained(family: str, seed: int = 0, resolution: int = 64) -> Any:
     z = torch.randn(8, 64, generator=torch.Generator().manual_seed(seed))
     synthesis: Any = G.synthesis
     scale = CONTRAST / float(drawn(G, G.mapping(z), 0.0, 0.0, 0.0).std())  # type: ignore[operator]
-    if isinstance(G, stylegan3.Generator):
+    if stylegan3.takes_places(G):
         synthesis.output_scale *= scale
     else:
         for block in synthesis.blocks():  # colours are a sum over blocks

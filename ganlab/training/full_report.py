@@ -226,7 +226,7 @@ def _of_latents(G: Any, meter: QualityMeter, seed: int, tick: Tick) -> list[Figu
 
 
 def _equivariance(G: Any, z: Tensor, c: Tensor | None, seed: int) -> list[Figure]:
-    if not isinstance(G, stylegan3.Generator):
+    if not stylegan3.takes_places(G):
         return []
     ws = G.mapping(z, c)
 

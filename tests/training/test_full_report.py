@@ -15,7 +15,7 @@ from ganlab.metrics.frechet import frechet_distance
 from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import f_score
 from ganlab.metrics.ssim import WEIGHTS, weights_of
-from ganlab.networks import stylegan3
+from ganlab.networks.table import TRAINABLE, Shape
 from ganlab.training import full_report as module
 from ganlab.training.full_report import full_report
 from ganlab.training.quality import QualityMeter
@@ -65,10 +65,12 @@ def test_the_data_beside_itself_is_told_from_others(digits: QualityMeter) -> Non
     assert torch.allclose(moved, faces.real.near, atol=1e-3)
 
 
-def test_a_generator_whose_input_moves_has_its_equivariance(digits: QualityMeter) -> None:
+@pytest.mark.parametrize("family", ["stylegan3-t", "stylegan-xl"])
+def test_a_generator_whose_input_moves_has_its_equivariance(digits: QualityMeter, family: str) -> None:
+    shape = Shape(32, 1, 0, 8, 8, 1, 128, 8)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        G = stylegan3.Generator(8, 0, 8, 32, 1, channel_base=128, channel_max=4, num_layers=6, num_fp16_res=0).eval()
+        G: Any = TRAINABLE[family].g(**TRAINABLE[family].g_arguments(shape)).eval()
     figures, _ = full_report(G, digits, 1.0, 32)
     assert [figure.name for figure in figures[-2:]] == ["EQ-T", "EQ-R"] and figures[-2].text.endswith(" dB")
 
