@@ -33,7 +33,7 @@ class Metrics:
     real: int = 2000  # real pictures to compare with, at most
     seed: int = 0  # decides latents and noise
     features: str = (
-        ""  # faces, pyramid, inception, or the file of Inception's weights; empty: what is usual for the data
+        ""  # faces, pyramid, clip, clip:ViT-B-32/openai, inception, or its file; empty: what is usual for the data
     )
     fetch: bool = False  # download Inception's weights (96 MB) where they are not here yet
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None  # also write the figures here
@@ -69,7 +69,8 @@ class Metrics:
         return 0
 
     def _extractor(self, tick: "_Line") -> Any:
-        from ganlab.features.inception import extractor_named, fetch_weights
+        from ganlab.features.inception import fetch_weights
+        from ganlab.text.features import any_extractor
 
         def told(done: int, of: int | None) -> bool:
             tick("Inception's weights, bytes", done, of or done)
@@ -77,7 +78,7 @@ class Metrics:
 
         if self.fetch:
             fetch_weights(told)
-        return extractor_named(self.features or ("inception" if self.fetch else ""), self.data)
+        return any_extractor(self.features or ("inception" if self.fetch else ""), self.data)
 
     def _write(self, columns: list[dict[str, float]]) -> None:
         from ganlab.files import write_atomic

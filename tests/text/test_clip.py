@@ -23,6 +23,7 @@ from ganlab.text import clip as module
 from ganlab.text.clip import OWN, Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
 from ganlab.text.directions import known_effects, load_effects
 from ganlab.text.evaluate import QUESTIONS, evaluate_clip, retrieval
+from ganlab.text.features import any_extractor
 from ganlab.text.lessons import Lessons, true_pairs
 from ganlab.text.sayings import (
     HELD_OUT,
@@ -390,6 +391,17 @@ def test_a_server_reads_texts_with_the_clip_it_is_given(
     assert OWN_TEXTS.load().name == "mine" and not OWN_TEXTS.photos() and OWN_TEXTS.missing() == ""
     with pytest.raises(InvalidInput, match="did you mean"):
         App(clip="facs").main()
+
+
+def test_what_a_clip_sees_can_be_measured_by(tmp_path: Path) -> None:
+    eye, pictures = any_extractor("clip", "faces"), torch.randint(0, 256, (5, 1, 64, 64), dtype=torch.uint8)
+    assert (eye.name, eye.named("FD")) == ("clip-faces", "FD-clip-faces") and eye.version
+    found = eye.near(pictures)
+    assert torch.allclose(found, load_clip().embed_images(pictures.expand(-1, 3, -1, -1)), atol=1e-5)
+    assert torch.allclose(eye.of_floats(pictures / 127.5 - 1), found, atol=1e-3)
+    assert any_extractor("pyramid", "faces").name == "pyramid" and any_extractor("", "digits").name == "pyramid"
+    with pytest.raises(InvalidInput, match="did you mean"):
+        any_extractor("clip:facs", "faces")
 
 
 WRONG_NAMES = [
