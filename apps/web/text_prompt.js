@@ -94,12 +94,15 @@ class TextPrompt {
     this.done = null;
     const ours = at < 0 || wish.target !== this.written || store.recipe.edits[at].strength === this.ours;
     const mayFit = final && (this.asked || (ours && facts.resolution <= AT_ONCE));
+    const there = at >= 0 && wish.target === this.written && this.asked; // the picture waits for what fits
     this.written = wish.target;
     this.asked = false;
     try {
-      const [found] = await line.ask({ do: "text", ...wish, how: this.way, recipe: { model: facts.name } }).answer;
-      if (facts !== this.studio.facts) return;
-      this.take(found, wish, final);
+      if (!there) {
+        const [found] = await line.ask({ do: "text", ...wish, how: this.way, recipe: { model: facts.name } }).answer;
+        if (facts !== this.studio.facts) return;
+        this.take(found, wish, final);
+      }
       if (mayFit && !(await this.fit(wish))) return;
       if (final) this.done = all;
     } catch (error) {
