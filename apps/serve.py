@@ -28,7 +28,7 @@ footer { display: none !important; }
 }
 .gradio-container:has(.studio) { overflow: clip !important; }  /* hidden, as Gradio has it, ends `position: sticky` */
 .html-container { padding-inline: 0 !important; }
-input[role="listbox"] { padding-inline-end: 2em !important; text-overflow: ellipsis; }  /* under its arrow */
+input[role="combobox"] { padding-inline-end: 2em !important; text-overflow: ellipsis; }  /* under its arrow */
 .gradio-container .main.fillable { padding-inline: clamp(12px, 2.5vw, 32px) !important; }
 nav.fillable {  /* the labs in one line, which can be swiped where it is longer than the page */
   max-width: none !important; justify-content: flex-start !important; flex-wrap: nowrap !important;
