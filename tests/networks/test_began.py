@@ -14,7 +14,7 @@ from ganlab.run_images import ImageRun
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.step import FAKE, REAL
 
-TINY: dict[str, Any] = {"channel_base": 256, "channel_max": 8, "batch": 4, "z_dim": 8}
+TINY: dict[str, Any] = {"channel_base": 256, "channel_max": 8, "batch": 4, "z_dim": 8, "precision": "fp32"}
 
 
 def began(**more: Any) -> ImageRun:

@@ -18,7 +18,7 @@ from ganlab.serving.image_trainer import Pace, Work
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.step import FAKE, REAL
 
-TINY: dict[str, Any] = {"channel_base": 128, "channel_max": 8, "batch": 4, "z_dim": 6}
+TINY: dict[str, Any] = {"channel_base": 128, "channel_max": 8, "batch": 4, "z_dim": 6, "precision": "fp32"}
 SHAPES = ((3, 16, 16), (6,))
 
 

@@ -16,7 +16,7 @@ from ganlab.training.classes import class_means, readable
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.step import GENERATED
 
-TINY: dict[str, Any] = {"channel_base": 256, "channel_max": 8, "batch": 4, "z_dim": 8, "w_dim": 8}
+TINY: dict[str, Any] = {"channel_base": 256, "channel_max": 8, "batch": 4, "z_dim": 8, "w_dim": 8, "precision": "fp32"}
 
 
 def generator(side: int) -> Generator:
