@@ -76,6 +76,11 @@ def test_a_direction_is_found_stacked_muted_and_sent_on(open_page: Open, hub: st
     mute = page.get_by_role("button", name="Edit 1: on")
     assert changes(page, mute.click) == first
     assert changes(page, mute.click) == third
+    changes(page, page.locator(".studio-chip", has_text="PCA 2").first.click)
+    for way, order in (("Edit 2: further up", ["PCA 2", "PCA 1"]), ("Edit 1: further down", ["PCA 1", "PCA 2"])):
+        page.get_by_role("button", name=way).click()
+        assert [edit["name"][:5] for edit in recipe_of(page)["edits"]] == order
+    assert changes(page, page.locator(".studio-chip", has_text="PCA 2").first.click) == third
     recipe = recipe_of(page)
     assert recipe["edits"][0]["name"].startswith("PCA 1")
     page.locator("[data-st=links] a", has_text="Latent").click()
