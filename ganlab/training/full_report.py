@@ -216,7 +216,7 @@ def _of_latents(G: Any, meter: QualityMeter, seed: int, tick: Tick) -> list[Figu
         shape = a.shape[1:]
         return path_length(a.flatten(1), b.flatten(1), lambda x: drawn(x.unflatten(1, shape)), far, place, epsilon=STEP)
 
-    kinds = (("Z full", "z", t), ("W full", "w", t), ("W end", "w", torch.zeros_like(t)))
+    kinds = [(f"{s.upper()} {name}", s, place) for s in "zw" for name, place in (("full", t), ("end", 0 * t))]
     rows = []
     for done, (name, space, place) in enumerate(kinds):
         tick("path lengths", done, len(kinds))

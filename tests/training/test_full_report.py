@@ -40,7 +40,7 @@ def test_a_conditional_model_beside_its_kind_of_data(digits: QualityMeter) -> No
     assert names == [
         *(f"{kind}-pyramid" for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")),
         *("MS-SSIM of pairs", "copying-pyramid", "class as asked"),
-        *(f"PPL-pyramid {kind}" for kind in ("Z full", "W full", "W end")),
+        *(f"PPL-pyramid {kind}" for kind in ("Z full", "Z end", "W full", "W end")),
     ]
     of = {figure.name: figure.value for figure in figures}
     assert of["F1-pyramid"] == pytest.approx(f_score(of["precision-pyramid"], of["recall-pyramid"]))
