@@ -73,13 +73,16 @@ def full_report(
                 meter.extractor.named("copying"), copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"
             )
         )
+    missing = None
     if int(getattr(G, "c_dim", 0)):
-        figures += _of_classes(meter, pictures, small, classes, rng)
+        of_classes, missing = _of_classes(meter, pictures, small, classes)
+        figures += of_classes
     if meter.images.config.name == "polygons":
         figures += _of_polygons(G, meter, pictures, rng, tick)
     if latents:
         figures += _of_latents(G, meter, seed, tick)
-    return figures, few(min(count, len(meter.real.small)), small.shape[1])
+    warnings = [few(min(count, len(meter.real.small)), small.shape[1]), missing]
+    return figures, " ".join(text for text in warnings if text) or None
 
 
 def distances_at(
@@ -144,23 +147,27 @@ def _score(logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Fig
 
 
 def _of_classes(
-    meter: QualityMeter, pictures: Tensor, small: Tensor, classes: Tensor, rng: torch.Generator
-) -> list[Figure]:
-    """Whether the class is as asked, and the mean distance within classes (Miyato and Koyama 2018, sec. 4)."""
+    meter: QualityMeter, pictures: Tensor, small: Tensor, classes: Tensor
+) -> tuple[list[Figure], str | None]:
+    """Whether the class is as asked, and the mean distance within classes (Miyato and Koyama 2018, sec. 4).
+
+    And why there is no such distance, where there is none.
+    """
     right = meter.class_accuracy(pictures, classes)
     rows = [Figure("class as asked", right, f"{right:.1%} ({meter.reader})")]
     sizes = [(int((classes == k).sum()), int((meter.real.targets == k).sum())) for k in range(int(classes.max()) + 1)]
-    fewest = min(min(pair) for pair in sizes)
+    fewest, distance = min(min(pair) for pair in sizes), meter.extractor.named("FD")
     if fewest < small.shape[1]:  # the distance would be of noise
-        return rows
+        return (
+            rows,
+            f"No {distance} within classes: of one there are {fewest:,} pictures, and {small.shape[1]:,} are needed.",
+        )
     within = [
         frechet_distance(meter.real.small[meter.real.targets == k], small[classes == k]) for k in range(len(sizes))
     ]
     mean = sum(within) / len(within)
-    return [
-        *rows,
-        Figure(f"intra-class {meter.extractor.named('FD')}", mean, f"{mean:.4g} ({fewest} or more of each class)"),
-    ]
+    told = f"{mean:.4g} ({fewest} or more of each class)"
+    return [*rows, Figure(f"intra-class {distance}", mean, told)], None
 
 
 def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:

@@ -65,6 +65,21 @@ def test_the_data_beside_itself_is_told_from_others(digits: QualityMeter) -> Non
     assert torch.allclose(moved, faces.real.near, atol=1e-3)
 
 
+def test_distances_within_classes_and_why_there_are_none(digits: QualityMeter) -> None:
+    grey = ImageData("digits", resolution=32, grey=True, labels="class")
+    meter, rng = QualityMeter(open_images(grey), 1797), torch.Generator().manual_seed(0)
+    few, many = meter.real.small.shape[1], int(meter.real.targets.bincount().min())
+    assert few < many, "or nothing is measured here"
+    real = meter.real.pictures, meter.real.small, meter.real.targets
+    (_, same), missing = module._of_classes(meter, *real)
+    assert same.name == "intra-class FD-pyramid" and same.value == pytest.approx(0, abs=1e-3) and missing is None
+    shuffled = real[2][torch.randperm(len(real[2]), generator=rng)]
+    (_, mixed), _ = module._of_classes(meter, *real[:2], shuffled)
+    assert mixed.value > 10 * abs(same.value) + 0.01, "all classes are alike there"
+    rows, missing = module._of_classes(meter, *(part[:100] for part in real))
+    assert len(rows) == 1 and missing is not None and f"{few} are needed" in missing
+
+
 @pytest.mark.parametrize("family", ["stylegan3-t", "stylegan-xl"])
 def test_a_generator_whose_input_moves_has_its_equivariance(digits: QualityMeter, family: str) -> None:
     shape = Shape(32, 1, 0, 8, 8, 1, 128, 8)
