@@ -1,11 +1,22 @@
 """Small models with random weights, saved as ours are."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ganlab import weights
 from ganlab.networks import stylegan2, stylegan3
+
+TINY: dict[str, Any] = {  # settings of a small image GAN; in float32 whatever the processor is made for
+    "channel_base": 256,
+    "channel_max": 8,
+    "batch": 4,
+    "z_dim": 8,
+    "w_dim": 8,
+    "mapping_layers": 2,
+    "precision": "fp32",
+}
 
 
 def write_model(folder: Path, name: str = "tiny", resolution: int = 32, classes: int = 0) -> Path:

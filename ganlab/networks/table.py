@@ -53,6 +53,7 @@ class Trainable:
 
     title: str
     paper: str
+    formula: str  # LaTeX: the idea of its networks
     g: Callable[..., nn.Module]
     d: Callable[..., nn.Module]
     g_arguments: Callable[[Shape], Arguments]
@@ -153,10 +154,15 @@ def _vitgan_g(s: Shape) -> Arguments:
     return {**_plain_g(s), "w_dim": s.w_dim, "mapping_layers": s.mapping_layers}
 
 
+# Parts of formulas that several rows share
+NORMED = r"h \mapsto \gamma(e)\,\mathrm{BN}(h) + \beta(e),\quad \bar W = W / \sigma(W),\quad e = "
+FILTERED = r"h \mapsto \phi_{\downarrow} * \sigma(\phi_{\uparrow} * h),\quad "
+PROJECTED = r"\sum_l \mathcal{L}\bigl(D_l(P_l(x))\bigr)"
 TRAINABLE: dict[str, Trainable] = {
     "began": Trainable(
         "BEGAN",
         "Berthelot et al. 2017",
+        r"\mathcal{L}(x) = |x - D(x)|,\quad D = \mathrm{dec} \circ \mathrm{enc}",
         began.Generator,
         began.Discriminator,
         _plain_g,
@@ -168,6 +174,7 @@ TRAINABLE: dict[str, Trainable] = {
     "bigan": Trainable(
         "BiGAN",
         "Donahue et al. 2017",
+        r"D(x, E(x)) \text{ against } D(G(z), z)",
         bigan.Generator,
         bigan.Discriminator,
         _plain_g,
@@ -179,6 +186,7 @@ TRAINABLE: dict[str, Trainable] = {
     "bigbigan": Trainable(
         "BigBiGAN",
         "Donahue and Simonyan 2019",
+        r"D(x, z) = s_x(x) + s_z(z) + s_{xz}(x, z)",
         bigbigan.Generator,
         bigbigan.Discriminator,
         _plain_g,
@@ -187,17 +195,46 @@ TRAINABLE: dict[str, Trainable] = {
         whole=False,
         classifies=False,
     ),
-    "biggan": Trainable("BigGAN", "Brock et al. 2019", biggan.Generator, biggan.Discriminator, _plain_g, _plain_d),
-    "biggan-deep": Trainable(
-        "BigGAN-deep", "Brock et al. 2019", biggan_deep.Generator, biggan_deep.Discriminator, _plain_g, _plain_d
+    "biggan": Trainable(
+        "BigGAN",
+        "Brock et al. 2019",
+        NORMED + r"[z_k, \mathrm{embed}(c)]",
+        biggan.Generator,
+        biggan.Discriminator,
+        _plain_g,
+        _plain_d,
     ),
-    "dcgan": Trainable("DCGAN", "Radford et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _plain_d),
+    "biggan-deep": Trainable(
+        "BigGAN-deep",
+        "Brock et al. 2019",
+        NORMED + r"[z, \mathrm{embed}(c)]",
+        biggan_deep.Generator,
+        biggan_deep.Discriminator,
+        _plain_g,
+        _plain_d,
+    ),
+    "dcgan": Trainable(
+        "DCGAN",
+        "Radford et al. 2016",
+        r"h_{l+1} = \mathrm{relu}(\mathrm{BN}(W_l *^{\top}_{\uparrow 2} h_l))",
+        dcgan.Generator,
+        dcgan.Discriminator,
+        _plain_g,
+        _plain_d,
+    ),
     "dcgan-hidden": Trainable(
-        "DCGAN, label at 4 x 4", "Reed et al. 2016", dcgan.Generator, dcgan.Discriminator, _plain_g, _hidden_d
+        "DCGAN, label at 4 x 4",
+        "Reed et al. 2016",
+        r"D(x, c) = d\bigl(\phi_{4\times4}(x),\, c\bigr)",
+        dcgan.Generator,
+        dcgan.Discriminator,
+        _plain_g,
+        _hidden_d,
     ),
     "lapgan": Trainable(
         "LAPGAN",
         "Denton et al. 2015",
+        r"x_k = \mathrm{up}(x_{k+1}) + G_k(z_k, \mathrm{up}(x_{k+1}))",
         lapgan.Generator,
         lapgan.Discriminator,
         _plain_g,
@@ -206,14 +243,28 @@ TRAINABLE: dict[str, Trainable] = {
         classifies=False,
     ),
     "mlp": Trainable(
-        "MLP", "Goodfellow et al. 2014", mlp_images.Generator, mlp_images.Discriminator, _plain_g, _plain_d
+        "MLP",
+        "Goodfellow et al. 2014",
+        r"G(z) = \tanh(W_L \cdots \mathrm{relu}(W_1 z))",
+        mlp_images.Generator,
+        mlp_images.Discriminator,
+        _plain_g,
+        _plain_d,
     ),
     "progan": Trainable(
-        "ProGAN", "Karras et al. 2018", progan.Generator, progan.Discriminator, _plain_g, _plain_d, conditional=False
+        "ProGAN",
+        "Karras et al. 2018",
+        r"x = (1 - \alpha)\,\mathrm{up}(\mathrm{rgb}_{r/2}) + \alpha\,\mathrm{rgb}_r,\; \hat w = w \sqrt{2 / n}",
+        progan.Generator,
+        progan.Discriminator,
+        _plain_g,
+        _plain_d,
+        conditional=False,
     ),
     "projected": Trainable(
         "Projected GAN",
         "Sauer et al. 2021",
+        PROJECTED + r",\quad P_l = \text{a random mix of maps of a frozen network}",
         stylegan2.Generator,
         projected.Discriminator,
         _stylegan2_g,
@@ -222,11 +273,28 @@ TRAINABLE: dict[str, Trainable] = {
         colours=True,
         classifies=False,
     ),
-    "r3gan": Trainable("R3GAN", "Huang et al. 2024", r3gan.Generator, r3gan.Discriminator, _plain_g, _plain_d),
-    "sagan": Trainable("SAGAN", "Zhang et al. 2019", biggan.Generator, biggan.Discriminator, _sagan_g, _plain_d),
+    "r3gan": Trainable(
+        "R3GAN",
+        "Huang et al. 2024",
+        r"h \mapsto h + W_3 * \sigma(W_2 *_{\mathrm{groups}} \sigma(W_1 * h))",
+        r3gan.Generator,
+        r3gan.Discriminator,
+        _plain_g,
+        _plain_d,
+    ),
+    "sagan": Trainable(
+        "SAGAN",
+        "Zhang et al. 2019",
+        r"o_j = x_j + \gamma \sum_i \mathrm{softmax}_i\bigl(f(x_i)^{\top} g(x_j)\bigr)\, h(x_i)",
+        biggan.Generator,
+        biggan.Discriminator,
+        _sagan_g,
+        _plain_d,
+    ),
     "stacked": Trainable(
         "Stacked GAN",
         "Huang et al. 2017",
+        r"\hat h_i = G_i(\hat h_{i+1}, z_i),\quad h_{i+1} = E_i(h_i)",
         stacked.Generator,
         stacked.Discriminator,
         _stacked_g,
@@ -238,6 +306,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stackgan": Trainable(
         "StackGAN",
         "Zhang et al. 2017",
+        r"x_1 = G_1(z, c),\quad x_2 = G_2(x_1, c)",
         stackgan.Generator,
         stackgan.Discriminator,
         _plain_g,
@@ -248,6 +317,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stylegan1": Trainable(
         "StyleGAN",
         "Karras et al. 2019",
+        r"\mathrm{AdaIN}(h, y) = y_s \frac{h - \mu(h)}{\sigma(h)} + y_b,\quad y = A\,f(z)",
         stylegan1.Generator,
         stylegan2.Discriminator,
         _stylegan1_g,
@@ -258,6 +328,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stylegan2": Trainable(
         "StyleGAN2",
         "Karras et al. 2020",
+        r"w''_{ijk} = s_i w_{ijk} \Big/ \sqrt{\textstyle\sum_{i,k} (s_i w_{ijk})^2 + \epsilon},\; s = A f(z)",
         stylegan2.Generator,
         stylegan2.Discriminator,
         _stylegan2_g,
@@ -267,6 +338,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stylegan3-t": Trainable(
         "StyleGAN3-T",
         "Karras et al. 2021",
+        FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts } t",
         stylegan3.Generator,
         stylegan2.Discriminator,
         _stylegan3_g,
@@ -276,6 +348,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stylegan3-r": Trainable(
         "StyleGAN3-R",
         "Karras et al. 2021",
+        FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts and turns } t",
         stylegan3.Generator,
         stylegan2.Discriminator,
         _stylegan3_r,
@@ -285,6 +358,7 @@ TRAINABLE: dict[str, Trainable] = {
     "stylegan-xl": Trainable(
         "StyleGAN-XL",
         "Sauer et al. 2022",
+        FILTERED + PROJECTED,
         stylegan_xl.Generator,
         stylegan_xl.Discriminator,
         _xl_g,
@@ -294,9 +368,23 @@ TRAINABLE: dict[str, Trainable] = {
         classifies=False,
     ),
     "transgan": Trainable(
-        "TransGAN", "Jiang et al. 2021", transgan.Generator, transgan.Discriminator, _plain_g, _plain_d
+        "TransGAN",
+        "Jiang et al. 2021",
+        r"h \mapsto h + \mathrm{softmax}\bigl(Q K^{\top} / \sqrt d\bigr) V",
+        transgan.Generator,
+        transgan.Discriminator,
+        _plain_g,
+        _plain_d,
     ),
     "vitgan": Trainable(
-        "ViTGAN", "Lee et al. 2022", vitgan.Generator, vitgan.Discriminator, _vitgan_g, _plain_d, styles=True
+        "ViTGAN",
+        "Lee et al. 2022",
+        r"\mathrm{softmax}\bigl(-\|q_i - k_j\|^2 / \sqrt d\bigr) V,\quad "
+        r"h \mapsto \gamma(w) \frac{h - \mu}{\sigma} + \beta(w)",
+        vitgan.Generator,
+        vitgan.Discriminator,
+        _vitgan_g,
+        _plain_d,
+        styles=True,
     ),
 }

@@ -22,7 +22,7 @@ class Formula(NamedTuple):
 def formulas(gan: ImageGanConfig) -> Iterator[Formula]:
     """All parts of a system, the networks first."""
     family, loss = TRAINABLE[gan.family], LOSSES[gan.loss]
-    yield Formula("Networks", family.title, family.paper, NETWORKS[gan.family])
+    yield Formula("Networks", family.title, family.paper, family.formula)
     yield Formula("Loss of D", loss.title, loss.paper, loss.formula_d)
     yield Formula("Loss of G", loss.title, loss.paper, loss.formula_g)
     for part in gan.penalties:
@@ -38,34 +38,6 @@ def formulas(gan: ImageGanConfig) -> Iterator[Formula]:
             yield Formula("Also", *values[value])
 
 
-NORMED = r"h \mapsto \gamma(e)\,\mathrm{BN}(h) + \beta(e),\quad \bar W = W / \sigma(W),\quad e = "
-FILTERED = r"h \mapsto \phi_{\downarrow} * \sigma(\phi_{\uparrow} * h),\quad "
-PROJECTED = r"\sum_l \mathcal{L}\bigl(D_l(P_l(x))\bigr)"
-NETWORKS = {  # by family: the idea of its networks
-    "mlp": r"G(z) = \tanh(W_L \cdots \mathrm{relu}(W_1 z))",
-    "dcgan": r"h_{l+1} = \mathrm{relu}(\mathrm{BN}(W_l *^{\top}_{\uparrow 2} h_l))",
-    "dcgan-hidden": r"D(x, c) = d\bigl(\phi_{4\times4}(x),\, c\bigr)",
-    "began": r"\mathcal{L}(x) = |x - D(x)|,\quad D = \mathrm{dec} \circ \mathrm{enc}",
-    "bigan": r"D(x, E(x)) \text{ against } D(G(z), z)",
-    "bigbigan": r"D(x, z) = s_x(x) + s_z(z) + s_{xz}(x, z)",
-    "biggan": NORMED + r"[z_k, \mathrm{embed}(c)]",
-    "biggan-deep": NORMED + r"[z, \mathrm{embed}(c)]",
-    "lapgan": r"x_k = \mathrm{up}(x_{k+1}) + G_k(z_k, \mathrm{up}(x_{k+1}))",
-    "progan": r"x = (1 - \alpha)\,\mathrm{up}(\mathrm{rgb}_{r/2}) + \alpha\,\mathrm{rgb}_r,\; \hat w = w \sqrt{2 / n}",
-    "projected": PROJECTED + r",\quad P_l = \text{a random mix of maps of a frozen network}",
-    "r3gan": r"h \mapsto h + W_3 * \sigma(W_2 *_{\mathrm{groups}} \sigma(W_1 * h))",
-    "sagan": r"o_j = x_j + \gamma \sum_i \mathrm{softmax}_i\bigl(f(x_i)^{\top} g(x_j)\bigr)\, h(x_i)",
-    "stacked": r"\hat h_i = G_i(\hat h_{i+1}, z_i),\quad h_{i+1} = E_i(h_i)",
-    "stackgan": r"x_1 = G_1(z, c),\quad x_2 = G_2(x_1, c)",
-    "stylegan1": r"\mathrm{AdaIN}(h, y) = y_s \frac{h - \mu(h)}{\sigma(h)} + y_b,\quad y = A\,f(z)",
-    "stylegan2": r"w''_{ijk} = s_i w_{ijk} \Big/ \sqrt{\textstyle\sum_{i,k} (s_i w_{ijk})^2 + \epsilon},\; s = A f(z)",
-    "stylegan3-t": FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts } t",
-    "stylegan3-r": FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts and turns } t",
-    "stylegan-xl": FILTERED + PROJECTED,
-    "transgan": r"h \mapsto h + \mathrm{softmax}\bigl(Q K^{\top} / \sqrt d\bigr) V",
-    "vitgan": r"\mathrm{softmax}\bigl(-\|q_i - k_j\|^2 / \sqrt d\bigr) V,\quad "
-    r"h \mapsto \gamma(w) \frac{h - \mu}{\sigma} + \beta(w)",
-}  # fmt: skip
 TERMS = {  # by setting: (title, paper, formula), of what is added where it is not 0
     "classifier_d": (
         "Classes read by D", "Odena et al. 2017",

@@ -28,18 +28,10 @@ from ganlab.recipe import ClassShare, Mix, Noise, Recipe, Source
 from ganlab.run_images import ImageRun
 from ganlab.synthesis import Memory, Renderer
 from ganlab.training.image_loop import ImageTraining, train_images
+from tests.tiny_models import TINY
 
 BOTH = pytest.mark.parametrize("family", [vitgan, transgan], ids=["vitgan", "transgan"])
 SMALL: dict[str, Any] = {"channel_base": 512, "channel_max": 16}
-TINY: dict[str, Any] = {
-    "channel_base": 256,
-    "channel_max": 8,
-    "batch": 4,
-    "z_dim": 8,
-    "w_dim": 8,
-    "mapping_layers": 2,
-    "precision": "fp32",
-}
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

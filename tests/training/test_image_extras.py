@@ -17,16 +17,8 @@ from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.step import FAKE, REAL
+from tests.tiny_models import TINY
 
-TINY: dict[str, Any] = {
-    "channel_base": 256,
-    "channel_max": 8,
-    "batch": 4,
-    "z_dim": 8,
-    "w_dim": 8,
-    "mapping_layers": 2,
-    "precision": "fp32",
-}
 DIGITS = ImageData("digits", resolution=16)
 
 

@@ -36,17 +36,9 @@ from ganlab.synthesis import open_renderer
 from ganlab.training import checkpoint
 from ganlab.training.folder import HISTORY, opened, read_history, read_run
 from ganlab.training.image_loop import Diverged, ImageSnapshot, ImageTraining, train_images
+from tests.tiny_models import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY: dict[str, Any] = {
-    "channel_base": 256,
-    "channel_max": 8,
-    "batch": 4,
-    "z_dim": 8,
-    "w_dim": 8,
-    "mapping_layers": 2,
-    "precision": "fp32",
-}
 FACES = ImageData(resolution=32)
 
 
