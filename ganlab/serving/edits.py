@@ -46,6 +46,13 @@ class Texts(NamedTuple):
     photos: Callable[[], bool] = lambda: False  # whether it knows photographs, too
 
 
+def clip_name() -> str:
+    """What reads texts on this server, as `text.clip.load_clip` names it; not for visitors: it may be a path."""
+    from ganlab.text.clip import OWN
+
+    return os.environ.get(CLIP_VARIABLE) or OWN
+
+
 def _missing() -> str:
     from ganlab.text.small import SHIPPED
 
@@ -53,9 +60,9 @@ def _missing() -> str:
 
 
 def _load() -> Any:
-    from ganlab.text.clip import OWN, load_clip
+    from ganlab.text.clip import load_clip
 
-    return load_clip(os.environ.get(CLIP_VARIABLE) or OWN)
+    return load_clip(clip_name())
 
 
 def _faces_reader() -> Any:

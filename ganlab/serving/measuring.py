@@ -1,6 +1,5 @@
 """The metrics lab's server side: a model beside data, the truncation curve, a distance over disturbances."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,12 +19,11 @@ from ganlab.files import Cancelled
 from ganlab.metrics.disturbance import DISTURBANCES, disturbed
 from ganlab.metrics.frechet import few, frechet_between, frechet_stats
 from ganlab.render.sheet import Pixels, sheet
-from ganlab.serving.edits import CLIP_VARIABLE
+from ganlab.serving.edits import clip_name
 from ganlab.serving.following import Tick
 from ganlab.serving.image_choice import UPLOADED, Uploads, available
 from ganlab.serving.models import Catalogue
-from ganlab.text.clip import OWN as CARTOONS
-from ganlab.text.features import any_extractor
+from ganlab.text.features import KIND, any_extractor
 from ganlab.training.beside import data_beside
 from ganlab.training.full_report import Figure, distances_at, full_report
 from ganlab.training.quality import FEWEST, QualityMeter, to_bytes
@@ -124,8 +122,7 @@ class Measuring:
 
     def features(self) -> list[tuple[str, str]]:
         """(title, name) of what pictures can be compared by; Inception where its weights are on this machine."""
-        clip = os.environ.get(CLIP_VARIABLE) or CARTOONS
-        found = [("usual", ""), *((name, name) for name in EXTRACTORS), (f"CLIP: {clip}", f"clip:{clip}")]
+        found = [("usual", ""), *((name, name) for name in EXTRACTORS), ("CLIP", KIND)]
         return [*found, ("Inception (FID, KID, IS)", "inception")] if weights_path().is_file() else found
 
     def report(self, asked: Asked, psi: Any, latents: bool, tick: Tick) -> Report:
@@ -224,7 +221,8 @@ class Measuring:
         config = self._beside(G, asked.data)
         if asked.features not in dict(self.features()).values():
             raise InvalidInput("features", "are not known here; choose some of the menu")
-        eye = any_extractor(asked.features, config.name)
+        name = f"{KIND}:{clip_name()}" if asked.features == KIND else asked.features
+        eye = any_extractor(name, config.name)
         if config.name in DRAWN:
             config = replace(config, limit=count)
         key = (config.to_json() + eye.name, count)

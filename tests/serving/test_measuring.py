@@ -12,6 +12,7 @@ from ganlab.files import Cancelled
 from ganlab.serving import measuring
 from ganlab.serving.measuring import MOST_PUBLIC, Asked, Measuring
 from ganlab.serving.models import Catalogue, open_model
+from ganlab.text.small import SHIPPED
 from tests.fake_painter import FakePainter
 
 COUNT = 24
@@ -144,3 +145,12 @@ def test_it_can_be_ended_while_pictures_are_made(lab: Measuring) -> None:
 
     with pytest.raises(Cancelled):
         lab.report(ASKED, 1.0, False, tick)
+
+
+def test_a_clip_is_a_way_to_compare_and_its_path_is_no_business_of_visitors(
+    lab: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANLAB_CLIP", str(SHIPPED))
+    assert ("CLIP", "clip") in lab.features() and str(SHIPPED) not in str(lab.features())
+    found = lab.report(ASKED._replace(features="clip"), 1.0, False, unheard)
+    assert found.figures[0].name == f"FD-clip-{SHIPPED.stem}"
