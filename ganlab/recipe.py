@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ MOST_POINTS = 1000  # latents that are mapped, those of recipes inside included
 MOST_PAINT = 24.0  # painted area, as a multiple of the picture's
 MOST_CENTERS = 8  # classes whose centres are looked for
 LONGEST_LATENT = 160_000  # characters: 18 x 1,024 float32 as base64 and some
+LARGEST_MAP = 128  # pixels of a side up to which a recipe carries noise maps
+LONGEST_MAPS = 60_000  # characters: two maps of each size up to the largest
+MAP_STEPS = 32  # steps of a noise map to one standard deviation; it ends at 4 of these
 MOST_EDITS = 16
 LONGEST_EDITS = 160_000  # characters of all directions of a recipe: what is saved must be short enough to be read
 MOST_CHANNELS = 65_536  # of styles; StyleGAN2 at 1024 px has 9,088
@@ -107,6 +112,9 @@ class Noise(Config):
     )
     pins: tuple[Pin, ...] = knob((), "Layers held while the seed changes", longest=MOST_LAYERS)
     strokes: tuple[Stroke, ...] = knob((), "Painted noise, later dabs over earlier ones", longest=200)
+    maps: str = knob(
+        "", "Maps in place of the noise that the model carries, as `pack_maps` has them", longest=LONGEST_MAPS
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -238,6 +246,34 @@ def unpack_latent(text: str) -> Latents:
     if not 1 <= rows <= MOST_LAYERS or not np.isfinite(latents).all() or np.abs(latents).max(initial=0) > 1e6:
         raise InvalidInput("latent", "holds values that are not finite or far too large, or too many rows")
     return latents
+
+
+def pack_maps(maps: Sequence[Latents | None]) -> str:
+    """Noise maps [H, H], one for each input (None: what the model carries), as text: their sides (0 for None), base64.
+
+    A byte for each value, in steps of 1/32 from -4 to 4: off by a hundredth of a deviation. None may be larger than
+    `LARGEST_MAP`.
+    """
+    sides = [0 if m is None else len(m) for m in maps]
+    if max(sides, default=0) > LARGEST_MAP:
+        raise ValueError(f"a recipe carries maps of at most {LARGEST_MAP} x {LARGEST_MAP}")
+    steps = [np.rint(m * MAP_STEPS).clip(-127, 127).astype(np.int8) for m in maps if m is not None]
+    return f"{','.join(map(str, sides))}:{base64.b64encode(b''.join(m.tobytes() for m in steps)).decode()}"
+
+
+@lru_cache(maxsize=32)  # each picture of a slider's way asks again
+def unpack_maps(text: str) -> tuple[Latents | None, ...]:
+    """What `pack_maps` packed, not to be changed; a damaged text raises `InvalidInput`."""
+    head, _, body = text.partition(":")
+    try:
+        sides = [int(side) for side in head.split(",")]
+        values = np.frombuffer(base64.b64decode(body, validate=True), dtype=np.int8)
+        if not all(0 <= side <= LARGEST_MAP for side in sides) or sum(side**2 for side in sides) != len(values):
+            raise ValueError("cut off")
+    except (ValueError, binascii.Error):
+        raise InvalidInput("maps", "of noise are damaged; look for the picture again") from None
+    parts = np.split(values.astype(np.float32) / MAP_STEPS, np.cumsum([side**2 for side in sides])[:-1])
+    return tuple(part.reshape(side, side) if side else None for part, side in zip(parts, sides))
 
 
 def pack_channels(indices: Indices, values: Latents) -> str:

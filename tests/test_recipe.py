@@ -21,8 +21,10 @@ from ganlab.recipe import (
     Stroke,
     pack_channels,
     pack_latent,
+    pack_maps,
     unpack_channels,
     unpack_latent,
+    unpack_maps,
 )
 from ganlab.render.pictures import png, recipe_in
 
@@ -34,7 +36,9 @@ FULL = Recipe(
     cutoff=4,
     center="class",
     mixes=(Mix(Source(latent=pack_latent(np.ones((2, 3), np.float32))), (1, 2), 0.5),),
-    noise=Noise("random", 3, (1, 0.5), (Pin(1, 4), Pin(2)), (Stroke(0.1, 0.2),)),
+    noise=Noise(
+        "random", 3, (1, 0.5), (Pin(1, 4), Pin(2)), (Stroke(0.1, 0.2),), pack_maps([None, np.eye(4, dtype=np.float32)])
+    ),
     edits=(
         Edit("smile", direction=pack_latent(np.ones(3, np.float32)), strength=-1.5, layers=(0, 2)),
         Edit("red hair", "s", pack_channels(np.array([5, 2]), np.array([0.5, -1], np.float32)), 2, muted=True),
@@ -113,6 +117,23 @@ def test_latents_survive_packing() -> None:
     for bad in ("", "2x2:AAAA", "0x4:", "-1x-1:AAAAAA==", "99x1:" + "AAAAAAAA" * 70, pack_latent(ws * np.nan)):
         with pytest.raises(InvalidInput, match="latent"):
             unpack_latent(bad)
+
+
+def test_noise_maps_survive_packing() -> None:
+    rng = np.random.default_rng(0)
+    maps = [rng.normal(size=(side, side)).astype(np.float32) for side in (4, 128)]
+    first, none, last = unpack_maps(pack_maps([maps[0], None, maps[1]]))
+    assert first is not None and last is not None and none is None
+    for before, after in zip(maps, (first, last)):
+        assert np.abs(before.clip(-3.9, 3.9) - after).max() <= 1 / 64 + 0.07 * (np.abs(before).max() > 3.9)
+    sides = (4, *(side for side in (8, 16, 32, 64, 128) for _ in "ab"))
+    largest = pack_maps([*(np.zeros((side, side), np.float32) for side in sides), *[None] * 6])
+    assert Noise(maps=largest).maps == largest  # those of a model of 1,024 px fit
+    with pytest.raises(ValueError, match="at most 128 x 128"):
+        pack_maps([np.zeros((256, 256), np.float32)])
+    for bad in ("", ":", "4", "4:", "4:AAAA", "x:AAAA", "-4:" + "A" * 24, "2,2:AAAA", "9999999999:AAAA", "0,4:\u00e9"):
+        with pytest.raises(InvalidInput, match="maps: of noise are damaged"):
+            unpack_maps(bad)
 
 
 def test_an_old_recipe_is_as_short_as_it_was() -> None:

@@ -1,6 +1,6 @@
 // A picture of one's own: read or drawn, looked for in the model, and put on the stage as latents.
 
-const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"], ["w+ noise", "W+ and noise: what noise could add"]];
+const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"], ["w+ noise", "W+ and noise: nearest, with noise of its own"]];
 const LENGTHS = [["100", "quick"], ["300", "good"], ["1000", "thorough"]];
 const LARGEST_SHOWN = 256;
 const MOST_STARTS = 500; // random latents that are tried first

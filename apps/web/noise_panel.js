@@ -23,7 +23,9 @@ class NoisePanel {
     this.rows = make("div");
     const layers = block("Layers", this.all, this.rows);
     layers.head.append(button("Reset", "All strengths 1, nothing frozen", () => noise((n) => Object.assign(n, { strength: [], pins: [] }))));
-    side.append(block("Noise", this.modes, line("seed", this.seed, dice)), this.brush(), layers);
+    const drop = button("Drop them", "The model's own noise again", () => noise((n) => (n.maps = "")));
+    this.own = line(make("small", "toy-hint", "“constant” has noise maps that were found for a picture of yours."), drop);
+    side.append(block("Noise", this.modes, this.own, line("seed", this.seed, dice)), this.brush(), layers);
     bench.append(this.map());
     studio.find("beside").append(this.closeup());
   }
@@ -128,7 +130,8 @@ class NoisePanel {
   }
 
   show(recipe) {
-    const { mode, seed, strength, pins, strokes } = recipe.noise;
+    const { mode, seed, strength, pins, strokes, maps } = recipe.noise;
+    this.own.hidden = !maps;
     for (const one of this.modes.children) one.setAttribute("aria-pressed", one.dataset.mode === mode);
     if (document.activeElement !== this.seed) this.seed.value = seed;
     const at = (i) => strength[i] ?? 1;

@@ -129,6 +129,7 @@ class Studio {
     if (recipe.cutoff != null) recipe.cutoff = Math.min(recipe.cutoff, facts.num_ws);
     recipe.noise.strength = recipe.noise.strength.slice(0, facts.noises.length);
     recipe.noise.pins = recipe.noise.pins.filter((pin) => pin.layer < facts.noises.length);
+    recipe.noise.maps = "";
     if (!facts.moves) recipe.place = { right: 0, down: 0, turn: 0 };
     recipe.edits = []; // directions are one model's own
   }
@@ -324,7 +325,9 @@ class Studio {
       const [first] = recipe.sources;
       if (!locks.seed) recipe.sources[0] = this.store.source({ seed: anySeed(), weight: first.weight, classes: first.classes });
       if (!locks.classes && this.facts && this.facts.c_dim) recipe.sources[0].classes = [{ index: Math.floor(Math.random() * this.facts.c_dim), share: 1 }];
-      if (!locks.noise && recipe.noise.mode === "random") recipe.noise.seed = anySeed();
+      if (locks.noise) return;
+      if (recipe.noise.mode === "random") recipe.noise.seed = anySeed();
+      if (!locks.seed) recipe.noise.maps = ""; // found for the picture before
     });
   }
 

@@ -8,7 +8,7 @@ the mean, w is measured in standard deviations, so that one learning rate serves
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,10 @@ from ganlab.data.images.config import ImageData
 from ganlab.data.images.decoding import fitted
 from ganlab.data.opening import MOST_BYTES, open_picture
 from ganlab.features.pyramid import pyramid_features
-from ganlab.recipe import Recipe, Source, pack_latent
+from ganlab.recipe import LARGEST_MAP, Noise, Recipe, Source, pack_latent, pack_maps
 from ganlab.synthesis import Cancelled, Renderer
 from ganlab.synthesis.renderer import Tick
+from ganlab.synthesis.steps import NoiseInput
 
 RAMP_UP, RAMP_DOWN = 0.05, 0.25  # of the steps: the learning rate, as in the projector of StyleGAN2
 JITTER, JITTERED = 0.05, 0.75  # noise on w, in standard deviations; for so much of the steps, falling
@@ -41,7 +42,7 @@ class Inversion(Config):
     """How latents are looked for."""
 
     space: str = knob("w+", "w: one for all layers, a typical picture; w+: one for each, nearer", choices=SPACES)
-    noise: bool = knob(False, "Whether the noise maps move too; a recipe cannot carry them")
+    noise: bool = knob(False, "Whether the noise maps move, too: those that a recipe can carry")
     steps: int = knob(300, "Steps", lo=1, hi=5000)
     starts: int = knob(500, "Random latents that are tried first", lo=0, hi=4000)
     lr: float = knob(0.1, "Learning rate of Adam at its highest, in standard deviations of w", lo=1e-5, hi=10, log=True)
@@ -68,7 +69,7 @@ class Moment:
     pixel: float
     noise: float  # of structure in noise maps
     latents: Float[Tensor, "num_ws w_dim"]
-    maps: tuple[Tensor | None, ...]  # noise maps [H, W], one for each input; empty where they do not move
+    maps: tuple[Tensor | None, ...]  # noise maps [H, W], for each input that moves; empty where none does
     image: Float[Tensor, "c h w"]  # about in [-1, 1]
     error: Error
 
@@ -111,6 +112,7 @@ def inverted(
     """
     target = _Target(renderer, image, how, maps)
     noise = _noise_maps(renderer) if how.noise else []
+    around = renderer.surroundings(Recipe())
     rng = torch.Generator().manual_seed(SEED)
     way = _Way(renderer, target, how, rng, tick)
     free = [n for n in noise if n is not None]
@@ -120,7 +122,7 @@ def inverted(
     for step in range(how.steps + 1):
         away = way.away(step / how.steps)
         ws = way.ws(away)
-        made = _made(renderer, ws, noise)
+        made: Tensor = renderer.G.synthesis(ws, **_with(around, noise))
         perceptual, pixel = target.losses(made)
         structure = how.structure * sum((_structure(n) for n in free), made.new_zeros(()))
         loss = (perceptual + pixel).sum()
@@ -138,34 +140,34 @@ def inverted(
 
 
 def source_of(moment: Moment) -> Source:
-    """The latents of a moment as a part of a recipe; its noise maps do not fit into one."""
+    """The latents of a moment as a part of a recipe."""
     one = bool((moment.latents == moment.latents[:1]).all())
     return Source(latent=pack_latent(moment.latents[: 1 if one else None].numpy()))
 
 
 def recipe_of(moment: Moment, recipe: Recipe | None = None) -> Recipe:
-    """A recipe whose picture is that of a moment, if no noise maps moved: psi is 1, which leaves latents as they are.
+    """A recipe whose picture is that of a moment: psi is 1, which leaves latents as they are.
 
-    Model, noise and edits are those of `recipe`.
+    Noise maps that were found take the place of the noise that the model carries; they are rounded a little
+    (`recipe.pack_maps`). Model and edits are those of `recipe`, and its noise where no maps moved.
     """
     base = Recipe() if recipe is None else recipe
-    return replace(base, sources=(source_of(moment),), space="w", psi=1.0, cutoff=None, mixes=())
+    noise = replace(base.noise, maps="")
+    if moment.maps:
+        noise = Noise(maps=pack_maps([None if n is None else n.numpy() for n in moment.maps]))
+    return replace(base, sources=(source_of(moment),), space="w", psi=1.0, cutoff=None, mixes=(), noise=noise)
 
 
 @torch.no_grad()
-def error_of(
-    renderer: Renderer,
-    image: Float[Tensor, "c h w"],
-    latents: Float[Tensor, "rows w_dim"] | None = None,
-    noise: Sequence[Tensor | None] = (),
-    maps: Maps | None = None,
-) -> Error:
-    """How far the picture of some latents (None: the mean w) is from an image; no noise maps: the model's own."""
+def error_of(renderer: Renderer, image: Float[Tensor, "c h w"], recipe: Recipe, maps: Maps | None = None) -> Error:
+    """How far the picture of a recipe is from an image in [-1, 1]."""
     target = _Target(renderer, image, Inversion(), maps)
-    given = _mean(renderer)[None] if latents is None else latents
-    ws = given.to(target.device).expand(renderer.engine.num_ws, -1)[None]
-    placed = [None if n is None else n.to(target.device) for n in noise]
-    return target.error(_made(renderer, ws, placed)[0])
+    return target.error(renderer.image(recipe).to(target.device))
+
+
+def average_of(renderer: Renderer) -> Recipe:
+    """The recipe of the model's average picture."""
+    return Recipe(renderer.name, sources=(Source(latent=pack_latent(_mean(renderer).cpu().numpy())),), psi=1.0)
 
 
 class _Losses(NamedTuple):
@@ -236,11 +238,11 @@ class _Target:
         return Error(rmse, self.distance(_small(made[None])).item())
 
 
-def _made(renderer: Renderer, ws: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-    """Images [N, C, H, W] of ws, with gradients; no noise maps: those that the model carries."""
-    if noise:
-        return renderer.G.synthesis(ws, noise=noise)
-    return renderer.G.synthesis(ws, noise_mode="const")
+def _with(around: dict[str, Any], noise: Sequence[Tensor | None]) -> dict[str, Any]:
+    """The surroundings of a picture with noise maps that move."""
+    if not noise:
+        return around
+    return around | {"noise": [a if n is None else n for a, n in zip(around["noise"], noise, strict=True)]}
 
 
 def _best_of(renderer: Renderer, latents: Tensor, target: _Target, tick: Tick | None) -> Tensor:
@@ -270,15 +272,21 @@ def _copied(value: Tensor) -> Tensor:
 
 
 def _noise_maps(renderer: Renderer) -> list[Tensor | None]:
-    """The noise that a model carries, as maps that can move: one for each input."""
+    """The noise that a model carries, as maps that can move: one for each input of which a recipe can carry a map."""
     inputs = renderer.engine.noises
     if all(at.const is None for at in inputs):
         raise InvalidInput("noise", "cannot be moved: this model takes none; search without noise")
     if any(at.uniform for at in inputs):
         raise InvalidInput("noise", "cannot be moved: all layers of this model share one; search without noise")
-    out = [None if at.const is None else at.const.detach().clone().requires_grad_(True) for at in inputs]
+    moves = [at.const is not None and at.resolution <= LARGEST_MAP for at in inputs]
+    out = [_begun(at) if able else None for at, able in zip(inputs, moves)]
     _normalise([n for n in out if n is not None])
     return out
+
+
+def _begun(at: NoiseInput) -> Tensor:
+    assert at.const is not None
+    return at.const.detach().clone().requires_grad_(True)
 
 
 @torch.no_grad()

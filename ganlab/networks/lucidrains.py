@@ -165,18 +165,25 @@ class SynthesisNetwork(nn.Module):
         self,
         ws: Float[Tensor, "n num_ws w_dim"],
         noise_mode: str = "random",
+        noise: Sequence[Tensor | None] | None = None,
         generator: torch.Generator | None = None,
         offsets: Float[Tensor, "m styles"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """The image, about in [-1, 1]. `offsets` [N or 1, all styles] are added to what all `affines` make."""
+        """The image, about in [-1, 1]. `noise` (one map [side, side] a block, None for zeros) replaces `noise_mode`.
+
+        `offsets` [N or 1, all styles] are added to what all `affines` make.
+        """
         moves = split_offsets(offsets, self.affines())
-        noise = self.noise(noise_mode, len(ws), generator)
+        shared = self.noise("none" if noise is not None else noise_mode, len(ws), generator)
         x = self.start(len(ws))
         image: Tensor | None = None
         for k, (block, w) in enumerate(zip(self.blocks, ws.unbind(1))):
             x = grown(x) if k else x
             side = x.shape[2]
-            x = block(x, w, noise[:, :side, :side], moves[3 * k : 3 * k + 2])
+            own, here = None if noise is None else noise[k], shared[:, :side, :side]
+            if own is not None:
+                here = own.T[None, :, :, None].expand(len(ws), -1, -1, -1)  # this network's x is y
+            x = block(x, w, here, moves[3 * k : 3 * k + 2])
             rgb = block.to_rgb(x, w, moves[3 * k + 2])  # type: ignore[operator]
             rgb = rgb if image is None else image + rgb
             image = rgb if side == self.img_resolution else blurred(grown(rgb))

@@ -99,14 +99,14 @@ def _search(
     """The search itself, in the model's thread; what is told of its best step."""
     from dataclasses import replace
 
-    from ganlab.latents.inversion import error_of, inverted, read_target, recipe_of
-    from ganlab.recipe import Recipe
+    from ganlab.latents.inversion import average_of, error_of, inverted, read_target, recipe_of
+    from ganlab.recipe import Noise, Recipe
     from ganlab.render.sheet import to_pixels
 
     renderer, maps = cast(Any, painter), _features(painter)
     target = read_target(photo, renderer)
     how = replace(how, starts=min(how.starts, max(FEWEST_STARTS, STARTS // target[0].numel())))
-    average = error_of(renderer, target, maps=maps)
+    average = error_of(renderer, target, average_of(renderer), maps)
     shown = 0.0
     for moment in inverted(renderer, target, how, maps, tick):
         last = moment.step == how.steps or not go_on(moment.step, how.steps)
@@ -119,11 +119,12 @@ def _search(
         if last:
             break
     recipe = recipe_of(moment, Recipe(painter.facts()["name"]))
-    error, plain = moment.error.rmse, ""
+    error, more = moment.error.rmse, ""
     if moment.maps:
-        error = error_of(renderer, target, moment.latents, maps=maps).rmse
-        plain = f" With the noise that was found it would be {moment.error.rmse / 2:.1%}."
-    return {"recipe": recipe.to_dict(full=True), "error": error, "text": in_words(error, average.rmse) + plain}
+        plain = replace(recipe, noise=Noise())
+        error, without = (error_of(renderer, target, made, maps).rmse for made in (recipe, plain))
+        more = f" Without the noise that was found: {without / 2:.1%}."
+    return {"recipe": recipe.to_dict(full=True), "error": error, "text": in_words(error, average.rmse) + more}
 
 
 def in_words(error: float, average: float) -> str:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.recipe import Noise, Stroke
+from ganlab.recipe import Noise, Stroke, unpack_maps
 from ganlab.synthesis.steps import NoiseInput
 
 REMEMBERED = 64 << 20  # bytes of draws that are kept
 TILE = 64  # side of what is drawn at once: a dab needs only those that it touches
-Key = tuple[int | str, float, tuple[Stroke, ...]]  # (seed or "const", factor, strokes)
+Key = tuple[int | str, float, tuple[Stroke, ...]]  # (seed, "const" or maps of a recipe; factor; strokes)
+CONST = "const"
 
 
 class NoiseMaps:
@@ -24,7 +25,9 @@ class NoiseMaps:
     def __init__(self, inputs: Sequence[NoiseInput]) -> None:
         self.inputs = inputs
         self._tiles: OrderedDict[tuple[int, int, int, int], npt.NDArray[np.float32]] = OrderedDict()
-        self._painted: dict[int, tuple[Key, Tensor]] = {}  # the last of each input: a film asks for it each time
+        self._painted: dict[
+            int, tuple[Key, tuple[Tensor, Tensor]]
+        ] = {}  # the last of each input: a film asks for it each time
         self._bytes = 0
 
     def check(self, noise: Noise) -> None:
@@ -32,6 +35,12 @@ class NoiseMaps:
         named = [pin.layer for pin in noise.pins] + [s.layer for s in noise.strokes if s.layer is not None]
         if any(layer >= len(self.inputs) for layer in named):
             raise InvalidInput("noise", f"names layers that this model does not have; it has {len(self.inputs)}")
+        if not noise.maps:
+            return
+        maps = unpack_maps(noise.maps)
+        fits = [m is None or (at.const is not None and len(m) == at.resolution) for m, at in zip(maps, self.inputs)]
+        if len(maps) != len(self.inputs) or not all(fits):
+            raise InvalidInput("noise", "holds maps that were found in another model")
 
     def keys(self, noise: Noise) -> list[Hashable]:
         """Per noise input; equal keys mean equal maps."""
@@ -44,27 +53,45 @@ class NoiseMaps:
 
     def map(self, noise: Noise, index: int) -> Tensor | None:
         """What an engine takes at a noise input, [H, W] on its device with `scale` in it; None for nothing."""
+        made = self._made(noise, index)
+        return None if made is None else made[1]
+
+    def plain(self, noise: Noise, index: int) -> Tensor | None:
+        """What the network itself takes there, before its own strength: as `map`, without `scale`."""
+        made = self._made(noise, index)
+        return None if made is None else made[0]
+
+    def _made(self, noise: Noise, index: int) -> tuple[Tensor, Tensor] | None:
+        """(plain, with scale)."""
         at = self.inputs[index]
         key = self._key(noise, index)
         seed, factor, strokes = key
         if at.const is None or (factor == 0.0 and not strokes):
             return None
         if not strokes:
-            base = at.const if isinstance(seed, str) else self._draw(seed, index).to(at.const.device)
-            return base * factor * at.scale
+            plain = self._base(seed, index, at.const).to(at.const.device) * factor
+            return plain, plain * at.scale
         known = self._painted.get(index)
         if known is None or known[0] != key:
-            base = at.const.cpu() if isinstance(seed, str) else self._draw(seed, index)
-            painted = self._paint(base * factor, strokes, index).to(at.const.device) * at.scale
-            known = self._painted[index] = key, painted
+            painted = self._paint(self._base(seed, index, at.const).cpu() * factor, strokes, index)
+            plain = painted.to(at.const.device)
+            known = self._painted[index] = key, (plain, plain * at.scale)
         return known[1]
+
+    def _base(self, seed: int | str, index: int, const: Tensor) -> Tensor:
+        """The noise of a key, without factor and strokes."""
+        if not isinstance(seed, str):
+            return self._draw(seed, index)
+        given = None if seed == CONST else unpack_maps(seed)[index]
+        return const if given is None else torch.from_numpy(given)
 
     def _key(self, noise: Noise, index: int) -> Key:
         factor = noise.strength[index] if index < len(noise.strength) else 1.0
-        seed: int | str = noise.seed if noise.mode == "random" else "const"
+        own = noise.maps if noise.maps and unpack_maps(noise.maps)[index] is not None else CONST
+        seed: int | str = noise.seed if noise.mode == "random" else own
         pin = next((pin for pin in reversed(noise.pins) if pin.layer == index), None)
         if pin is not None:
-            seed = "const" if pin.seed is None else pin.seed
+            seed = own if pin.seed is None else pin.seed
         elif noise.mode == "none":
             factor = 0.0
         strokes = tuple(s for s in noise.strokes if s.layer in (None, index))

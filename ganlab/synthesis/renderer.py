@@ -205,13 +205,23 @@ class Renderer:
     def styles(self, recipe: Recipe) -> Tensor:
         """The styles of a recipe, all layers' one after the other (`facts()["style_space"]` tells where), [channels].
 
-        To optimise with gradients, use `G.synthesis(ws, offsets=...)`, which counts channels in the same way.
+        To optimise with gradients, use `G.synthesis(ws, offsets=..., **surroundings(recipe))`, which counts channels in
+        the same way.
         """
         if self.space.missing:
             raise InvalidInput("model", f"has no styles to be read: {self.space.missing}")
         low = self.lower(recipe)
         styles = self.engine.styles(low.ws[None])[0].cpu()
         return styles if low.offsets is None else styles + low.offsets
+
+    def surroundings(self, recipe: Recipe) -> dict[str, Any]:
+        """What else than ws and offsets makes its picture, as keyword arguments of `G.synthesis`: noise and place."""
+        self.noise.check(recipe.noise)
+        maps = [self.noise.plain(recipe.noise, i) for i in range(len(self.noise.inputs))]
+        out: dict[str, Any] = {"noise": maps} if maps else {}
+        if self.engine.moves:
+            out["transform"] = _transform(recipe.place)[None].to(self.engine.device)
+        return out
 
     @torch.inference_mode()
     def pictures(

@@ -3,8 +3,9 @@
 It takes the longest of the three ways, needs nothing made beforehand, and finds what no single direction holds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -82,8 +83,7 @@ def optimized(renderer: Renderer, clip: Embedder, recipe: Recipe, how: Optimizat
     check_styles(renderer)
     low = renderer.lower(recipe)
     offsets = None if low.offsets is None else low.offsets[None]
-    mode = "none" if recipe.noise.mode == "none" else "const"
-    for at in optimized_together(renderer, clip, low.ws[None], offsets, how, mode):
+    for at in optimized_together(renderer, clip, low.ws[None], offsets, how, renderer.surroundings(recipe)):
         clip_term, l2, beside = (float(term[0]) for term in (at.clip, at.l2, at.beside))
         yield Moment(at.step, at.images[0].cpu(), clip_term, l2, beside, at.moved[0].cpu())
 
@@ -94,11 +94,12 @@ def optimized_together(
     ws: Float[Tensor, "n num_ws w_dim"],
     offsets: Float[Tensor, "n channels"] | None,
     how: Optimization,
-    noise_mode: str = "const",
+    surroundings: Mapping[str, Any] | None = None,
 ) -> Iterator[Moments]:
     """`optimized` for N pictures at once, each of which moves as it would alone, but for the small changes it is seen
-    with; `offsets` of styles are where it begins."""
+    with; `offsets` of styles are where it begins, `surroundings` as the renderer has them (None: the model's noise)."""
     check_styles(renderer)
+    around = renderer.surroundings(Recipe()) if surroundings is None else surroundings
     ws = ws.to(renderer.engine.device)
     begun, mask = torch.zeros(len(ws), renderer.space.channels), _mask(renderer, how).to(ws.device)
     begun = (begun if offsets is None else offsets.clone()).to(ws.device)
@@ -109,7 +110,7 @@ def optimized_together(
     for step in range(how.steps + 1):
         moved = delta * mask * scale
         w, shifts = (ws + moved, begun) if how.space == "w" else (ws, begun + moved)
-        images = renderer.G.synthesis(w, noise_mode=noise_mode, offsets=shifts)
+        images = renderer.G.synthesis(w, offsets=shifts, **around)
         shown = coloured(images)
         seen = clip.embed_images(varied(shown, step) if how.varied else shown)
         away = (1 - seen @ aim.to(seen.device)).to(ws.device)

@@ -85,5 +85,28 @@ def test_a_file_is_dropped_or_chosen_and_a_pdf_is_refused(open_page: Open, hub: 
     use = panel.get_by_role("button", name="Use it")
     expect(use).to_be_visible(timeout=60000)
     changes(page, use.click)
-    assert recipe_of(page)["sources"][0]["latent"].startswith("1x32:")
+    assert recipe_of(page)["sources"][0]["latent"].startswith("1x32:") and not recipe_of(page)["noise"]["maps"]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_noise_that_was_found_goes_along_until_it_is_dropped(open_page: Open, hub: str, tmp_path: Path) -> None:
+    page = open_page(f"{hub}/text?recipe={to_link(Recipe('atiny'))}")
+    painted(page, 0)
+    panel = page.locator("[data-st=invert]")
+    Image.effect_noise((64, 64), 80).save(tmp_path / "mine.png")
+    panel.get_by_label("Upload a picture of your own").set_input_files(tmp_path / "mine.png")
+    panel.get_by_label("Where it is looked for").select_option("w+ noise")
+    panel.get_by_label("How long it is looked for").select_option("100")
+    panel.get_by_role("button", name="Find it").click()
+    expect(panel.get_by_role("status")).to_contain_text("Without the noise that was found", timeout=60000)
+    changes(page, panel.get_by_role("button", name="Use it").click)
+    recipe, found = recipe_of(page), pixels(page)
+    assert recipe["noise"]["maps"].startswith("4,8,8,16,16:")
+    page.locator("[data-st=links] a", has_text="Noise").click()
+    page.wait_for_url("**/noise")
+    painted(page, 0)
+    assert recipe_of(page) == recipe and pixels(page) == found
+    drop = page.get_by_role("button", name="Drop them")
+    changes(page, drop.click)
+    assert not recipe_of(page)["noise"]["maps"]
+    expect(drop).to_be_hidden()

@@ -1,6 +1,7 @@
 """Pictures that a model made are found again, and a user's files are read or refused with a sentence."""
 
 import io
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.data.faces import faces
 from ganlab.features.faces import load_classifier
+from ganlab.latents import inversion
 from ganlab.latents.inversion import (
     Error,
     Inversion,
     Moment,
+    average_of,
     error_of,
     inverted,
     read_target,
@@ -26,7 +29,7 @@ from ganlab.latents.inversion import (
 )
 from ganlab.networks import dcgan, lucidrains
 from ganlab.networks.stylegan2 import Generator
-from ganlab.recipe import Edit, Recipe, Source, unpack_latent
+from ganlab.recipe import Edit, Noise, Recipe, Source, unpack_latent
 from ganlab.synthesis import Cancelled, Renderer
 from tests.tiny_models import write_model
 
@@ -54,14 +57,14 @@ def test_a_picture_of_the_model_is_found_again(renderer: Renderer, how: Inversio
     target = renderer.image(OTHER)
     moments = run(renderer, target, how)
     assert [m.step for m in moments] == list(range(41))
-    assert moments[-1].error.rmse < error_of(renderer, target).rmse / 3
+    assert moments[-1].error.rmse < error_of(renderer, target, average_of(renderer)).rmse / 3
     losses = [m.perceptual + m.pixel for m in moments]
     best = moments[int(np.argmin(losses))]
     torch.testing.assert_close(moments[-1].latents, best.latents)  # the best step is kept, whatever came after
     recipe = recipe_of(moments[-1])
     assert recipe.psi == 1.0 and len(unpack_latent(recipe.sources[0].latent)) == (1 if how is HOW else 6)
     torch.testing.assert_close(renderer.image(recipe), moments[-1].image, rtol=1e-3, atol=1e-3)
-    found = error_of(renderer, target, moments[-1].latents)
+    found = error_of(renderer, target, recipe)
     assert found.rmse == pytest.approx(moments[-1].error.rmse, abs=1e-3)
 
 
@@ -82,8 +85,20 @@ def test_noise_maps_help_and_stay_like_noise(renderer: Renderer) -> None:
     assert [len(n) for n in last.maps if n is not None] == [4, 8, 8, 16, 16]
     for n in last.maps:
         assert n is not None and abs(float(n.mean())) < 0.01 and float(n.square().mean()) == pytest.approx(1, abs=0.01)
-    assert error_of(renderer, image, last.latents, last.maps).rmse == pytest.approx(last.error.rmse, abs=1e-3)
-    assert error_of(renderer, image, last.latents).rmse > last.error.rmse
+    recipe = recipe_of(last, Recipe("tiny", edits=(Edit("a", muted=True),)))
+    assert error_of(renderer, image, recipe).rmse == pytest.approx(last.error.rmse, abs=2e-3)  # rounded to 1/32
+    assert error_of(renderer, image, replace(recipe, noise=Noise())).rmse > last.error.rmse + 0.01
+    assert Recipe.from_json(recipe.to_json()) == recipe and recipe.edits[0].name == "a"
+
+
+def test_noise_finer_than_a_recipe_carries_stays_the_models(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inversion, "LARGEST_MAP", 8)
+    image = renderer.image(OTHER)
+    last = run(renderer, image, Inversion("w", noise=True, steps=3, starts=3, structure=10.0))[-1]
+    assert [None if n is None else len(n) for n in last.maps] == [4, 8, 8, None, None]
+    torch.testing.assert_close(renderer.image(recipe_of(last)), last.image, atol=0.05, rtol=0.05)
 
 
 def test_the_rest_of_a_recipe_is_kept(renderer: Renderer) -> None:
@@ -102,7 +117,7 @@ def test_features_of_faces_are_compared() -> None:
     first, *_, last = inverted(renderer, image, Inversion("w+", steps=15, starts=10), maps)
     assert 0 < last.error.perceptual < first.error.perceptual and last.perceptual < first.perceptual
     assert run(renderer, image, Inversion(steps=1, starts=0))[0].error.perceptual == 0
-    assert error_of(renderer, image, maps=maps).perceptual > last.error.perceptual
+    assert error_of(renderer, image, average_of(renderer), maps).perceptual > last.error.perceptual
 
 
 def test_families_without_styles_are_searched_in_z() -> None:
@@ -110,7 +125,7 @@ def test_families_without_styles_are_searched_in_z() -> None:
     plain = Renderer(dcgan.Generator(8, 0, 16, 3, 256, 16), "dcgan")
     target = plain.image(OTHER)
     last = run(plain, target, Inversion("w+", steps=40, starts=40))[-1]
-    assert last.error.rmse < error_of(plain, target).rmse
+    assert last.error.rmse < error_of(plain, target, average_of(plain)).rmse
     torch.testing.assert_close(plain.image(recipe_of(last)), last.image, rtol=1e-3, atol=1e-3)
     with pytest.raises(InvalidInput, match="noise: cannot be moved: this model takes none"):
         run(plain, target, Inversion(noise=True))

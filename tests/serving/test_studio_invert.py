@@ -79,7 +79,8 @@ def test_any_model_takes_any_picture(tab: Tab) -> None:
         do="invert", photo=data_url(Image.new("RGBA", (40, 9))), how={**SHORT, "space": "w", "noise": True}, **PLAIN
     )
     assert unpack_latent(told["recipe"]["sources"][0]["latent"]).shape == (1, 32)
-    assert "With the noise that was found" in told["text"] and tab.parts("tile")[-1]["terms"]["perceptual"] == 0
+    assert "Without the noise that was found" in told["text"] and told["recipe"]["noise"]["maps"].startswith("4,8,8,")
+    assert tab.parts("tile")[-1]["terms"]["perceptual"] == 0
 
 
 def test_a_stop_keeps_the_best_so_far_and_lets_pictures_through(tab: Tab) -> None:

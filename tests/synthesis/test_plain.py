@@ -86,6 +86,15 @@ def test_every_part_of_a_recipe_matters(family: str) -> None:
 
 
 @FAMILY
+@pytest.mark.parametrize("change", ["no noise", "noise", "strength", "stroke", "pin"])
+@torch.inference_mode()
+def test_the_module_makes_it_too_with_what_surrounds_its_latents(family: str, change: str) -> None:
+    renderer, recipe = MADE[family][1], CHANGES[change]
+    made = renderer.G.synthesis(renderer.lower(recipe).ws[None].repeat(2, 1, 1), **renderer.surroundings(recipe))
+    assert (made - renderer.image(recipe)).abs().max() < 1e-4
+
+
+@FAMILY
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("limit", [1 << 30, 20_000], ids=["all kept", "little kept"])
 def test_a_restart_gives_the_same_pixels(family: str, change: str, limit: int) -> None:

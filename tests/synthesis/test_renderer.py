@@ -11,7 +11,7 @@ import torch
 from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.networks.stylegan2 import Generator
-from ganlab.recipe import ClassShare, Mix, Noise, Pin, Recipe, Source, Stroke, map_seed, pack_latent
+from ganlab.recipe import ClassShare, Mix, Noise, Pin, Recipe, Source, Stroke, map_seed, pack_latent, pack_maps
 from ganlab.synthesis import Cancelled, Memory, Renderer, open_renderer
 from ganlab.synthesis.latents import slerp, z_of
 from ganlab.synthesis.noise import NoiseMaps
@@ -229,6 +229,27 @@ def test_noise_can_be_pinned_and_painted() -> None:
     assert spread[6:10, 6:10].mean() > 3 * spread[24:, 24:].mean()
 
 
+MAPS = [None, None, np.zeros((8, 8), np.float32), *[None] * 3, np.eye(32, dtype=np.float32)]  # of PLAIN
+
+
+def test_a_recipe_carries_noise_maps_of_its_own() -> None:
+    own = Noise(maps=pack_maps(MAPS))
+    with torch.inference_mode():
+        found, as_before = PLAIN.noise.map(own, 6), PLAIN.noise.map(own, 5)
+        assert torch.allclose(found, 0.3 * torch.eye(32)) and torch.equal(as_before, PLAIN.noise.map(Noise(), 5))
+        held = replace(own, mode="random", pins=(Pin(6),))
+        assert torch.equal(PLAIN.noise.map(held, 6), found)  # held at what it carries
+        half = replace(own, strength=(1, 1, 1, 1, 1, 1, 0.5), strokes=(Stroke(0.9, 0.1, 0.05, seed=1),))
+        assert torch.allclose(PLAIN.noise.map(half, 6)[16:], found[16:] / 2)
+    recipe = replace(BASE, noise=own)
+    assert differ(recipe, BASE) and not differ(
+        replace(recipe, noise=replace(own, mode="none")), replace(BASE, noise=Noise("none"))
+    )
+    memory = Memory(1 << 30)
+    for step in (BASE, recipe, replace(recipe, noise=replace(own, maps=pack_maps(MAPS[:-1] + [None]))), recipe):
+        assert np.array_equal(PLAIN.pictures([step], [memory])[0].image, pixels(step))
+
+
 @torch.inference_mode()
 def test_noise_is_drawn_in_parts_as_in_whole() -> None:
     maps = NoiseMaps([NoiseInput(256, torch.zeros(256, 256))])
@@ -279,6 +300,9 @@ REFUSED = [
     (replace(BASE, mixes=(Mix(Source(1), (12,)),)), "the layers of this model"),
     (replace(BASE, noise=Noise(pins=(Pin(9, 1),))), "it has 7"),
     (replace(BASE, noise=Noise(strokes=(Stroke(layer=30),))), "it has 7"),
+    (replace(BASE, noise=Noise(maps=pack_maps(MAPS[:-1]))), "noise: holds maps that were found in another model"),
+    (replace(BASE, noise=Noise(maps=pack_maps([*MAPS[:-1], np.eye(16, dtype=np.float32)]))), "found in another model"),
+    (replace(BASE, noise=Noise(maps="8,4:AAAA")), "maps: of noise are damaged"),
     (replace(BASE, sources=(Source(1, classes=(ClassShare(0),)),)), "without classes"),
     (replace(BASE, sources=(Source(latent=LONG),)), "needs 1 or 8 rows of 16"),
     (replace(BASE, sources=(Source(latent="3x16:!!"),)), "damaged"),

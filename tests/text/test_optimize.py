@@ -3,14 +3,15 @@
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
 from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.metrics.editing import along_and_beside
-from ganlab.networks import dcgan
-from ganlab.recipe import Edit, Recipe
+from ganlab.networks import dcgan, stylegan3
+from ganlab.recipe import Edit, Noise, Place, Recipe, pack_maps
 from ganlab.synthesis import Renderer
 from ganlab.text.directions import text_change
 from ganlab.text.optimize import Moment, Optimization, edit_of, optimized, optimized_together
@@ -74,6 +75,40 @@ def test_it_starts_where_edits_have_led_and_can_be_left(renderer: Renderer) -> N
     assert isinstance(edited.edits[0], Edit)
     (first,) = islice(optimized(renderer, Colours(), edited, replace(SHORT, space="s")), 1)
     torch.testing.assert_close(first.image, renderer.image(edited), rtol=1e-2, atol=1e-2)
+
+
+OTHERS = (
+    Recipe(noise=Noise("random", seed=3, strength=(3,) * 5)),
+    Recipe(noise=Noise("none")),
+    Recipe(noise=Noise(maps=pack_maps([np.ones((side, side), np.float32) for side in (4, 8, 8, 16, 16)]))),
+)
+
+
+@pytest.mark.parametrize("recipe", OTHERS, ids=["drawn", "none", "own maps"])
+def test_it_keeps_the_noise_of_the_recipe(renderer: Renderer, recipe: Recipe) -> None:
+    G = renderer.G
+    before = [layer.noise_strength.data.clone() for layer in G.synthesis.layers()]
+    for layer in G.synthesis.layers():
+        layer.noise_strength.data.fill_(0.5)
+    try:
+        loud = Renderer(G, "tiny")
+        assert not torch.allclose(loud.image(recipe), loud.image(PLAIN), atol=0.05)
+        first, *_, last = run(loud, replace(SHORT, steps=3), recipe)
+        torch.testing.assert_close(first.image, loud.image(recipe), rtol=1e-3, atol=1e-3)
+        edited = replace(recipe, edits=(edit_of(last, "red"),))
+        torch.testing.assert_close(loud.image(edited), last.image, rtol=1e-2, atol=1e-2)
+    finally:
+        for layer, strength in zip(G.synthesis.layers(), before):
+            layer.noise_strength.data.copy_(strength)
+
+
+def test_a_picture_that_was_moved_stays_where_it_is() -> None:
+    torch.manual_seed(0)
+    third = Renderer(stylegan3.Generator(8, 0, 8, 16, 3, channel_base=128, channel_max=8, num_layers=4), "third")
+    moved = Recipe(place=Place(0.2, -0.1, 30))
+    first = run(third, replace(SHORT, steps=1), moved)[0]
+    torch.testing.assert_close(first.image, third.image(moved), rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(first.image, third.image(PLAIN), atol=1e-2)
 
 
 def test_pictures_together_move_as_each_would_alone(renderer: Renderer) -> None:
