@@ -127,12 +127,16 @@ class Learn:
         renderer, clip = open_renderer(path if path.exists() else zoo.path_of(self.model)), load_clip(self.clip)
         begun = time.monotonic()
         found, *more = find_effects(renderer, clip, self.how)
-        for one in (found, *more):
-            keep_effects(renderer, clip, one)
+        kept = [keep_effects(renderer, clip, one) for one in (found, *more)]
         if self.out is not None:
             save_effects(self.out, found)
         moved = int(found.effects.any(1).sum())
         print(f"{moved:,} of {len(found.effects):,} channels move something; {time.monotonic() - begun:.0f} s")
+        print(
+            f"kept in {kept[0].parent}"
+            if kept[0]
+            else "nowhere to keep them: neither beside the model nor in the cache"
+        )
         return 0
 
 

@@ -272,8 +272,8 @@ def unpack_maps(text: str) -> tuple[Latents | None, ...]:
             raise ValueError("cut off")
     except (ValueError, binascii.Error):
         raise InvalidInput("maps", "of noise are damaged; look for the picture again") from None
-    parts = np.split(values.astype(np.float32) / MAP_STEPS, np.cumsum([side**2 for side in sides])[:-1])
-    return tuple(part.reshape(side, side) if side else None for part, side in zip(parts, sides))
+    parts = np.split(values / MAP_STEPS, np.cumsum([side**2 for side in sides])[:-1])
+    return tuple(part.astype(np.float32).reshape(side, side) if side else None for part, side in zip(parts, sides))
 
 
 def pack_channels(indices: Indices, values: Latents) -> str:

@@ -57,13 +57,21 @@ class Inception(nn.Module):
         """Vectors of uint8 pictures, or of floats in [-1, 1], of any size."""
         x = images.to(self.fc.weight.device)
         x = (x.float() - 128) / 128 if x.dtype == torch.uint8 else x.float().clamp(-1, 1) * (127.5 / 128)
-        x = enlarged(x, SIDE)
-        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))  # [N, 64, 147, 147]
-        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))  # [N, 192, 71, 71]
-        x = F.max_pool2d(x, 3, 2)
-        x = self.Mixed_6a(self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x))))  # [N, 768, 17, 17]
-        x = self.Mixed_7a(self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(x)))))
-        return self.Mixed_7c(self.Mixed_7b(x)).mean((2, 3))  # of [N, 2048, 8, 8]
+        return self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(self._maps(x)[-1]))).mean((2, 3))  # of [N, 2048, 8, 8]
+
+    def maps(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c s s"]]:
+        """Feature maps of pictures about in [-1, 1], with 64, 192, 288 and 768 channels, 147 to 17 px, on their device.
+
+        Nothing is clipped, so that all has a gradient.
+        """
+        return [x.to(images.device) for x in self._maps(images.to(self.fc.weight.device) * (127.5 / 128))]
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        first = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(enlarged(x, SIDE))))  # [N, 64, 147, 147]
+        second = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(first, 3, 2)))  # [N, 192, 71, 71]
+        third = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(F.max_pool2d(second, 3, 2))))  # [N, 288, 35, 35]
+        fourth = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(third)))))  # [N, 768, 17, 17]
+        return [first, second, third, fourth]
 
     def logits(self, features: Float[Tensor, "n 2048"]) -> Float[Tensor, "n 1008"]:
         """Logits of the classes, without the bias: the published Inception scores are of a graph that leaves it out."""

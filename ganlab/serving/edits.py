@@ -1,5 +1,6 @@
 """What edits are made of: directions of the models in use, and what their channels do to pictures, each made once."""
 
+import copy
 import os
 import threading
 from collections import OrderedDict
@@ -200,6 +201,30 @@ class Editing:
         """What tells whether two pictures show the same: the faces' classifier where it can, else the CLIP."""
         features = getattr(self.reader(), "features", None) if makes_faces(painter) else None
         return cast(Callable[[Any], Any], features or clip.embed_images)
+
+
+def eyes_for(painter: Painter) -> tuple[str, Callable[[Any], Any]] | None:
+    """A network at hand that knows this model's pictures, as (its name, its feature maps); None where there is none.
+
+    Of cartoon faces the classifier; of others Inception, where its weights are on disk, else a CLIP that knows photos.
+    """
+    device = str(cast(Any, painter).engine.device)
+    if makes_faces(painter):
+        from ganlab.features.faces import load_classifier
+
+        reader = copy.deepcopy(load_classifier()).to(device)  # that one is shared
+        return "the classifier of faces", reader.maps
+    if painter.facts()["channels"] != 3:
+        return None
+    from ganlab.features.inception import load_inception, weights_path
+
+    if weights_path().is_file():
+        return "Inception", load_inception(weights_path()).maps
+    if not _photos():
+        return None
+    from ganlab.text.clip import load_clip
+
+    return "CLIP", load_clip(clip_name(), device).maps
 
 
 class Held:

@@ -144,24 +144,23 @@ class Catalogue:
                 raise InvalidInput("file", "finds no room: this server holds as many opened models as it may")
             taken = self.models()
             name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10_000))) if n not in taken)
-            target = Path(self._uploads.name) / (name + suffix)
+            target = self._room(name) / (name + suffix)
             shutil.move(path, target)
             self._uploaded[name] = Model(name, stem, "uploaded", target)
         try:
             self.load(name)
         except BaseException:
-            del self._uploaded[name]
-            target.unlink(missing_ok=True)
+            self.drop(name)
             raise
         return name
 
     def adopt(self, path: Path, title: str) -> str:
         """Copies in a generator that was trained on this server; its name, which nobody can guess."""
         name = f"trained-{secrets.token_urlsafe(9)}"
-        target = Path(self._uploads.name) / f"{name}.safetensors"
         with self._lock:
             if sum(row.kind == "trained" for row in self._uploaded.values()) >= MOST_TRAINED:
                 raise InvalidInput("model", "finds no room: too many trained ones are open; try again later")
+            target = self._room(name) / f"{name}.safetensors"
             self._uploaded[name] = Model(name, title, "trained", target, "trained here")
         try:
             shutil.copyfile(path, target)
@@ -177,8 +176,14 @@ class Catalogue:
             row = self._uploaded.pop(name, None)
             self._loaded.pop(name, None)
         if row is not None and row.path is not None:
-            row.path.unlink(missing_ok=True)
+            shutil.rmtree(row.path.parent, ignore_errors=True)
             self.on_drop(name)
+
+    def _room(self, name: str) -> Path:
+        """A folder for a model that is taken in, and for what is learnt of it."""
+        room = Path(self._uploads.name) / name
+        room.mkdir(exist_ok=True)
+        return room
 
 
 def _files(folder: Path, kind: str, suffixes: tuple[str, ...]) -> list[Model]:

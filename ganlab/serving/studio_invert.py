@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import copy
 import io
 import math
 import threading
@@ -13,7 +12,7 @@ from typing import Any, cast
 from ganlab.config import InvalidInput
 from ganlab.render import pictures
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
-from ganlab.serving.edits import makes_faces
+from ganlab.serving.edits import eyes_for, makes_faces
 from ganlab.serving.limits import check_edit_steps
 from ganlab.serving.models import Painter, Tick
 
@@ -103,7 +102,8 @@ def _search(
     from ganlab.recipe import Noise, Recipe
     from ganlab.render.sheet import to_pixels
 
-    renderer, maps = cast(Any, painter), _features(painter)
+    renderer, eyes = cast(Any, painter), eyes_for(painter)
+    by, maps = ("", None) if eyes is None else eyes
     target = read_target(photo, renderer)
     how = replace(how, starts=min(how.starts, max(FEWEST_STARTS, STARTS // target[0].numel())))
     average = error_of(renderer, target, average_of(renderer), maps)
@@ -124,7 +124,8 @@ def _search(
         plain = replace(recipe, noise=Noise())
         error, without = (error_of(renderer, target, made, maps).rmse for made in (recipe, plain))
         more = f" Without the noise that was found: {without / 2:.1%}."
-    return {"recipe": recipe.to_dict(full=True), "error": error, "text": in_words(error, average.rmse) + more}
+    seen = f" Compared by pixels{by and f' and by what {by} sees'}."
+    return {"recipe": recipe.to_dict(full=True), "error": error, "text": in_words(error, average.rmse) + more + seen}
 
 
 def in_words(error: float, average: float) -> str:
@@ -132,15 +133,6 @@ def in_words(error: float, average: float) -> str:
     part = error / max(average, 1e-6)
     said = next((words for most, words in LIKENESS if part < most), LIKENESS[-1][1])
     return f"{said} Off by {error / 2:.1%} of the range (root mean square); the average picture by {average / 2:.1%}."
-
-
-def _features(painter: Painter) -> Any:
-    """Feature maps of a network that knows this model's pictures; None where there is none."""
-    from ganlab.features.faces import load_classifier
-
-    if not makes_faces(painter):
-        return None
-    return copy.deepcopy(load_classifier()).to(cast(Any, painter).engine.device).maps  # that one is shared
 
 
 def _photo(message: Message) -> bytes:

@@ -39,6 +39,7 @@ def open_renderer(
         precision or ("fp16" if device.type == "cuda" else "fp32"),
         device,
     )
+    renderer.path = path.resolve()
     with contextlib.suppress(InvalidInput):  # a stranger's file may say anything
         renderer.first = Source.from_dict(about.get("first"))
     return renderer

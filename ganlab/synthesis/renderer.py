@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ class Renderer:
             raise InvalidInput("model", f"is a {type(G).__name__}, which the labs cannot render")
         self.G: StyleGenerator = G.to(device).eval().requires_grad_(False)
         self.name, self.sha256, self.title, self.classes = name, sha256, title or name, tuple(classes)
+        self.path: Path | None = None  # of the model's file, where it has one
         self.first: Source | None = None  # what a lab shows first, where the model's file names it
         self.engine = ENGINES[type(G)](G.synthesis, precision, device)
         self.steps = self.engine.steps

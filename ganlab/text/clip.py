@@ -62,6 +62,13 @@ class Clip:
         """
         return F.normalize(self.network.encode_image(self.prepared(images)).float(), dim=-1)  # type: ignore[operator]
 
+    def maps(self, images: Shaped[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c s s"]]:
+        """Feature maps of pictures after a quarter, a half and three quarters of its blocks, with their gradients."""
+        visual: Any = self.network.visual
+        given = visual.forward_intermediates(self.prepared(images), intermediates_only=True)
+        found = cast("list[Tensor]", given["image_intermediates"])
+        return [found[max(0, len(found) * k // 4 - 1)].float() for k in (1, 2, 3)]
+
     def prepared(self, images: Shaped[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 side side"]:
         """Pictures as the model's network sees them; nothing is clipped, so that all has a gradient."""
         x = images.to(self.device)

@@ -157,8 +157,8 @@ def text_offsets(effects: ChannelEffects, change: Float[Tensor, " d"], beta: flo
 
 def known_effects(renderer: Renderer, clip: Embedder, how: str = HOWS[0]) -> ChannelEffects | None:
     """What is known of this model's channels: it came with ganlab, or `keep_effects` has kept it."""
-    kept = _kept(renderer, clip, how)
-    for path in (*sorted(SHIPPED.glob("*.safetensors")), *([kept] if kept.is_file() else [])):
+    kept = [path for path in _places(renderer, clip, how) if path.is_file()]
+    for path in (*sorted(SHIPPED.glob("*.safetensors")), *kept):
         with contextlib.suppress(InvalidInput):  # of another model; or damaged, and then it is made anew
             found = load_effects(path, renderer, clip)
             if found.how == how:
@@ -166,15 +166,25 @@ def known_effects(renderer: Renderer, clip: Embedder, how: str = HOWS[0]) -> Cha
     return None
 
 
-def keep_effects(renderer: Renderer, clip: Embedder, found: ChannelEffects) -> None:
-    """Keeps them in the user's cache for the next time; where that cannot be written, nothing happens."""
-    with contextlib.suppress(OSError):
-        save_effects(_kept(renderer, clip, found.how), found)
+def keep_effects(renderer: Renderer, clip: Embedder, found: ChannelEffects) -> Path | None:
+    """Keeps them for the next time: in a folder beside the model's file, else in the user's cache; where it did.
+
+    None where neither can be written.
+    """
+    for path in _places(renderer, clip, found.how):
+        with contextlib.suppress(OSError):
+            save_effects(path, found)
+            return path
+    return None
 
 
-def _kept(renderer: Renderer, clip: Embedder, how: str) -> Path:
-    name = files.sha256(f"{renderer.sha256}/{named(clip)}/{how}".encode())
-    return files.cache_folder("effects") / f"effects-{name[:24]}.safetensors"
+def _places(renderer: Renderer, clip: Embedder, how: str) -> list[Path]:
+    """Where effects may be kept; nothing is written beside the models that came with ganlab."""
+    name = files.sha256(f"{renderer.sha256}/{named(clip)}/{how}".encode())[:24]
+    cache, model = files.cache_folder("effects") / f"effects-{name}.safetensors", renderer.path
+    if model is None or model.parent == SHIPPED.parent:
+        return [cache]
+    return [model.parent / SHIPPED.name / f"{model.stem}-{name}.safetensors", cache]
 
 
 def named(clip: Embedder) -> str:

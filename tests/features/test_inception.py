@@ -73,6 +73,17 @@ def test_pictures_of_any_size_give_features_and_logits(path: Path) -> None:
     assert (eye.named("FD"), eye.named("KD")) == ("FID", "KID") and eye.small is None and len(eye.version) == 64
 
 
+def test_feature_maps_are_the_ones_that_its_features_are_made_of(path: Path) -> None:
+    network = load_inception(path)
+    images = (torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(2)) * 2 - 1).requires_grad_(True)
+    maps = network.maps(images)
+    assert [tuple(part.shape[1:]) for part in maps] == [(64, 147, 147), (192, 71, 71), (288, 35, 35), (768, 17, 17)]
+    last = network.Mixed_7c(network.Mixed_7b(network.Mixed_7a(maps[-1]))).mean((2, 3))
+    assert torch.allclose(last, network.features(images), rtol=1e-3, atol=1e-4)
+    sum(part.mean() for part in maps).backward()
+    assert images.grad is not None and (images.grad != 0).float().mean() > 0.9
+
+
 def test_means_count_only_pixels_that_are_there() -> None:
     ones = torch.ones(1, 2, 5, 5)
     assert torch.equal(mean_pool(ones), ones), "a mean that counts zeros beyond the edge is below 1 there"

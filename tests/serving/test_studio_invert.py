@@ -14,8 +14,10 @@ from starlette.testclient import TestClient
 
 from apps.studio_routes import UPLOAD, StudioServer
 from ganlab.config import InvalidInput
+from ganlab.features.faces import load_classifier
 from ganlab.latents.inversion import Inversion
 from ganlab.recipe import Recipe, unpack_latent
+from ganlab.serving import edits
 from ganlab.serving.models import Catalogue, Model, Painter
 from ganlab.serving.studio import Studio
 from ganlab.serving.studio_invert import PHOTO_SIDE, in_words, photo_of
@@ -65,6 +67,7 @@ def test_a_drawn_face_is_looked_for_and_becomes_a_recipe(tab: Tab) -> None:
     told, _ = tab.ask(do="invert", photo=photo, how=SHORT, **FACES)
     assert told["type"] == "inverted" and told["stopped"] is False, told
     assert "Off by" in told["text"] and told["error"] > 0
+    assert "Compared by pixels and by what the classifier of faces sees." in told["text"]
     recipe = Recipe.from_dict(told["recipe"])
     assert (recipe.model, recipe.psi) == ("faces", 1.0) and unpack_latent(recipe.sources[0].latent).shape == (8, 32)
     assert tab.ask(do="render", recipe=told["recipe"])[0]["type"] == "picture"
@@ -81,6 +84,18 @@ def test_any_model_takes_any_picture(tab: Tab) -> None:
     assert unpack_latent(told["recipe"]["sources"][0]["latent"]).shape == (1, 32)
     assert "Without the noise that was found" in told["text"] and told["recipe"]["noise"]["maps"].startswith("4,8,8,")
     assert tab.parts("tile")[-1]["terms"]["perceptual"] == 0
+
+
+def test_a_clip_or_inception_at_hand_looks_along(tab: Tab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(edits, "_photos", lambda: True)
+    told, _ = tab.ask(do="invert", photo=data_url(Image.new("RGB", (40, 40), "red")), how=SHORT, **PLAIN)
+    assert "by pixels and by what CLIP sees" in told["text"]
+    assert tab.parts("tile")[-1]["terms"]["perceptual"] > 0
+    (tmp_path / "here").touch()
+    monkeypatch.setattr("ganlab.features.inception.weights_path", lambda: tmp_path / "here")
+    monkeypatch.setattr("ganlab.features.inception.load_inception", lambda path: load_classifier())
+    told, _ = tab.ask(do="invert", photo=data_url(Image.new("RGB", (40, 40), "red")), how=SHORT, **PLAIN)
+    assert "by what Inception sees" in told["text"]
 
 
 def test_a_stop_keeps_the_best_so_far_and_lets_pictures_through(tab: Tab) -> None:

@@ -380,6 +380,18 @@ def test_a_model_of_open_clip_sees_and_reads_as_open_clip_does(tmp_path: Path) -
     assert torch.cosine_similarity(found, seen).min() > 0.999
     assert torch.cosine_similarity(ours.embed_texts(texts), read).min() > 0.9999
 
+    maps = ours.maps(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
+    assert [tuple(part.shape) for part in maps] == [(3, 384, 7, 7)] * 3  # of 224 px in patches of 32
+
+
+def test_feature_maps_tell_pictures_apart_and_lead_back_to_them(small: Clip) -> None:
+    images = (torch.rand(2, 3, 48, 48) * 2 - 1).requires_grad_(True)
+    maps = small.maps(images)
+    sides = [part.shape[-1] for part in maps]
+    assert len(maps) == 3 and sides == sorted(sides, reverse=True) and not torch.allclose(maps[0][0], maps[0][1])
+    sum(part.square().mean() for part in maps).backward()
+    assert images.grad is not None and (images.grad != 0).float().mean() > 0.5
+
 
 def test_a_server_reads_texts_with_the_clip_it_is_given(
     small: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

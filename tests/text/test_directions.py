@@ -1,5 +1,6 @@
 """From two texts to channels of styles, with made-up embeddings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.latents.directions import as_edit, s_direction
 from ganlab.recipe import Recipe
-from ganlab.synthesis import Cancelled, Renderer
+from ganlab.synthesis import Cancelled, Renderer, open_renderer
 from ganlab.text.directions import (
     SAMPLES,
     SEED,
+    SHIPPED,
     SIGMAS,
     ChannelEffects,
     channel_effects,
@@ -180,4 +182,26 @@ def test_effects_are_found_again_where_they_were_kept(
     kept.write_bytes(kept.read_bytes()[:-7])
     assert known_effects(renderer, clip, "apart") is None  # damaged: it is made anew
     monkeypatch.setenv("GANLAB_CACHE", str(kept / "no folder"))
-    keep_effects(renderer, clip, found)  # nowhere to keep it: nothing happens
+    assert keep_effects(renderer, clip, found) is None  # nowhere to keep it
+
+
+def test_effects_are_kept_beside_the_model(
+    found: ChannelEffects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANLAB_CACHE", str(tmp_path / "cache"))
+    clip, path = Colours(), write_model(tmp_path / "models", resolution=16)
+    own = open_renderer(path, device=torch.device("cpu"))
+    mine = replace(found, model=own.sha256)
+    kept = keep_effects(own, clip, mine)
+    assert kept is not None and kept.parent == path.parent / "effects" and not (tmp_path / "cache").exists()
+    again = known_effects(open_renderer(path), clip, "apart")
+    assert again is not None and torch.equal(again.deviations, found.deviations)
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.touch()  # a folder in which nothing can be written
+    instead = keep_effects(own, clip, mine)
+    assert (
+        instead is not None and instead.parent == tmp_path / "cache" and known_effects(own, clip, "apart") is not None
+    )
+    own.path = SHIPPED.parent / "faces64.safetensors"
+    assert keep_effects(own, clip, mine) == instead  # never among the files that came with ganlab
