@@ -33,9 +33,9 @@ class Metrics:
     real: int = 2000  # real pictures to compare with, at most
     seed: int = 0  # decides latents and noise
     features: str = (
-        ""  # faces, pyramid, clip, clip:ViT-B-32/openai, inception, or its file; empty: what is usual for the data
+        ""  # faces, pyramid, clip, clip:ViT-B-32/openai, dinov2, inception, or its file; empty: as usual for the data
     )
-    fetch: bool = False  # download Inception's weights (96 MB) where they are not here yet
+    fetch: bool = False  # download the weights of inception (96 MB) or dinov2 (1.2 GB) where they are not here yet
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None  # also write the figures here
 
     def main(self) -> int:
@@ -69,14 +69,17 @@ class Metrics:
         return 0
 
     def _extractor(self, tick: "_Line") -> Any:
+        from ganlab.features.frozen import SEERS, fetch_frozen
         from ganlab.features.inception import fetch_weights
         from ganlab.text.features import any_extractor
 
         def told(done: int, of: int | None) -> bool:
-            tick("Inception's weights, bytes", done, of or done)
+            tick("weights, bytes", done, of or done)
             return True
 
-        if self.fetch:
+        if self.fetch and self.features in SEERS:
+            fetch_frozen(self.features, told)
+        elif self.fetch:
             fetch_weights(told)
         return any_extractor(self.features or ("inception" if self.fetch else ""), self.data)
 

@@ -73,6 +73,7 @@ class Train:
     )
     save_every: int = 1000  # steps between checkpoints; for toy GANs a multiple of 50
     resume: bool = False  # go on from the newest checkpoint in --out
+    fetch: bool = False  # images: download the weights of the frozen network that D looks through, if they are not here
     device: str = "auto"  # images: cpu, cuda, mps, or auto
     compile: bool = False  # images: through torch.compile, which pays on a GPU after a minute; other last digits
 
@@ -106,6 +107,8 @@ class Train:
         )
         run = _shared_out(run, processes.world)
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
+        if self.fetch and not processes.rank:
+            _fetch(config.backbone, config.second)
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
         return self._followed(run, make, stop, steps, 1, processes)
 
@@ -256,6 +259,19 @@ def _shared_out(run: AnyRun | None, world: int) -> AnyRun | None:
     if not isinstance(run, ImageRun) or world == 1 or run.gan.part or run.gan.batch % world:
         return run
     return replaced(run, "gan.part", run.gan.batch // world)
+
+
+def _fetch(*names: str) -> None:
+    """The weights of frozen networks, with a line of progress."""
+    from ganlab.features.frozen import fetch_frozen
+
+    def told(done: int, of: int | None) -> bool:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{done >> 20:,} of {(of or done) >> 20:,} MB", end="", file=sys.stderr, flush=True)
+        return True
+
+    for name in names:
+        fetch_frozen(name, told)
 
 
 def _owners(run: AnyRun, path: str) -> list[str]:

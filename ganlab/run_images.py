@@ -9,13 +9,14 @@ from ganlab.augment.ada import AdaConfig
 from ganlab.augment.diffaugment import PARTS
 from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
 from ganlab.data.images import DRAWN, ImageData
+from ganlab.features.frozen import FROZEN, OWN
 from ganlab.losses import LOSSES, SLOPED
 from ganlab.networks.table import TRAINABLE, Shape
-from ganlab.networks.vision_aided import BACKBONES
 from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
+AUTO = "auto"
 PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
     "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
     "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
@@ -43,13 +44,20 @@ class ImageGanConfig(Config):
         True, "Noise inputs (style families); off: G must draw every detail itself", group="Networks", live=True
     )
     d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
+    backbone: str = knob(
+        OWN, "The frozen network of projected discriminators", choices=lambda: FROZEN, group="Networks"
+    )
 
     loss: str = knob("non_saturating", "The adversarial loss", choices=lambda: LOSSES, group="Loss", live=True)
     penalties: tuple[Penalty, ...] = knob(
         (Penalty("r1", 0.3, 16),), "Regularizers of D", longest=4, group="Loss", live=True
     )
     second: str = knob(
-        "none", "A second D on a frozen network's features (Kumari et al. 2022)", choices=("none", *BACKBONES),
+        "none", "A second D on a frozen network's features (Kumari et al. 2022); auto: the network at hand that tells "
+        "fakes best", choices=("none", AUTO, *FROZEN), group="Loss",
+    )  # fmt: skip
+    second_kimg: float = knob(
+        0.0, "Thousand images after which auto chooses: a G that draws noise fools no network", lo=0, hi=1e5,
         group="Loss",
     )  # fmt: skip
     classifier_d: float = knob(
@@ -289,7 +297,15 @@ class ImageRun(Config):
         g, data = self.gan, self.data
         widths = int(g.channel_base * width), max(1, int(g.channel_max * width))
         return Shape(
-            data.resolution, data.channels, classes, g.z_dim, g.w_dim, g.mapping_layers, *widths, g.mapping_width
+            data.resolution,
+            data.channels,
+            classes,
+            g.z_dim,
+            g.w_dim,
+            g.mapping_layers,
+            *widths,
+            g.mapping_width,
+            g.backbone,
         )
 
 

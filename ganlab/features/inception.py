@@ -19,6 +19,7 @@ from ganlab import pickles
 from ganlab.config import InvalidInput
 from ganlab.download import Tick, Wanted, fetch
 from ganlab.features.extractors import EXTRACTORS, Extractor, extractor, in_colour, usual
+from ganlab.features.frozen import SEERS, dinov2
 from ganlab.files import cache_folder, sha256_of
 
 SIDE, DIM, CLASSES = 299, 2048, 1008
@@ -260,15 +261,17 @@ def _listed(names: Sequence[str]) -> str:
 def extractor_named(name: str, data: str) -> Extractor:
     """The extractor that a user names; `data`: the name of the set, which decides where `name` is empty.
 
-    `name`: a key of `EXTRACTORS`, "inception" for weights that were fetched, or the file of such weights. Raises:
-    `InvalidInput` for anything else.
+    `name`: a key of `EXTRACTORS`, one of `frozen.SEERS`, "inception" for weights that were fetched, or the file of such
+    weights. Raises: `InvalidInput` for anything else.
     """
     if not name:
         return usual(data)
     if name in EXTRACTORS:
         return extractor(name)
+    if name in SEERS:
+        return dinov2(name)
     if name != "inception" and not Path(name).is_file():
-        known = ", ".join([*EXTRACTORS, "inception"])
+        known = ", ".join([*EXTRACTORS, *SEERS, "inception"])
         raise InvalidInput("features", f"{name[-160:]!r} is neither one of {known} nor a file of Inception's weights")
     return inception_extractor(weights_path() if name == "inception" else name)
 

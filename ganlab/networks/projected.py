@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.networks.vision_aided import BACKBONES, OnFrozen
+from ganlab.features.frozen import OWN, frozen
+from ganlab.networks.vision_aided import OnFrozen
 from ganlab.nn.norms import SpectralConv2d, SpectralLinear, SpectralNetwork
 
 SIDE = 4  # pixels at which a discriminator sees the whole picture
@@ -69,7 +70,8 @@ class ScaleDiscriminator(nn.Module):
 class Discriminator(OnFrozen, SpectralNetwork):
     """D(img, c): logits [N, scales], one of each small discriminator; the frozen network is no part of the state.
 
-    `img` [N, 3, H, W] of any size; `channel_max` is the width of the projections. `backbone`: one of `BACKBONES`.
+    `img` [N, 3, H, W] of any size; `channel_max` is the width of the projections; `backbone`: a name of
+    `features.frozen.FROZEN`.
     """
 
     def __init__(
@@ -79,9 +81,9 @@ class Discriminator(OnFrozen, SpectralNetwork):
         img_channels: int,
         channel_base: int = 4096,
         channel_max: int = 64,
-        backbone: str = "faces",
+        backbone: str = OWN,
     ) -> None:
-        super().__init__(BACKBONES[backbone]())
+        super().__init__(frozen(backbone))
         self.c_dim = c_dim
         shapes = self.frozen.map_shapes
         self.project = RandomProjection(shapes, channel_max)

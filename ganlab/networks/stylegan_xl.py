@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganlab.features.frozen import OWN
 from ganlab.networks import projected, stylegan3
 from ganlab.networks.stylegan3 import Band
 from ganlab.nn.mapping import MappingNetwork, StyleGenerator
@@ -141,7 +142,7 @@ class Discriminator(projected.Discriminator):
         img_channels: int,
         channel_base: int = 4096,
         channel_max: int = 64,
-        backbone: str = "faces",
+        backbone: str = OWN,
         embedded: int = 192,
     ) -> None:
         sizes = img_resolution, img_channels, channel_base, channel_max

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ganlab.features.faces import load_classifier
+from ganlab.features.frozen import OWN
 from ganlab.networks import (
     began,
     bigan,
@@ -42,6 +43,7 @@ class Shape(NamedTuple):
     channel_base: int  # a layer at resolution r has base / r channels,
     channel_max: int  # at most so many
     mapping_width: int = 0  # features of the mapping network's hidden layers; 0: w_dim
+    backbone: str = OWN  # the frozen network of projected discriminators
 
 
 Arguments = dict[str, Any]
@@ -80,6 +82,10 @@ def _plain_g(s: Shape) -> Arguments:
 
 def _plain_d(s: Shape) -> Arguments:
     return {"c_dim": s.classes, **_images(s), **_widths(s)}
+
+
+def _projected_d(s: Shape) -> Arguments:
+    return {**_plain_d(s), "backbone": s.backbone}
 
 
 def _hidden_d(s: Shape) -> Arguments:
@@ -147,7 +153,7 @@ def _xl_g(s: Shape) -> Arguments:
 
 
 def _xl_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "embedded": load_classifier().layout.dim}
+    return {**_projected_d(s), "embedded": load_classifier().layout.dim}
 
 
 def _vitgan_g(s: Shape) -> Arguments:
@@ -268,7 +274,7 @@ TRAINABLE: dict[str, Trainable] = {
         stylegan2.Generator,
         projected.Discriminator,
         _stylegan2_g,
-        _plain_d,
+        _projected_d,
         styles=True,
         colours=True,
         classifies=False,

@@ -4,32 +4,19 @@ Models for GAN Training").
 D need not learn from G's mistakes what the frozen network knows of pictures, so G finds rare and small things sooner.
 """
 
-import copy
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganlab.features.faces import load_classifier
+from ganlab.features.frozen import Backbone
 from ganlab.networks.stylegan2 import DiscriminatorEpilogue
 from ganlab.nn.style import Conv2dLayer, normalize_2nd_moment
 
 SIDE = 4  # pixels at which a head sees the whole picture
-
-
-@runtime_checkable
-class Backbone(Protocol):
-    """A frozen network: `maps(img)` are its feature maps, from large to small, with gradients to the pictures."""
-
-    @property
-    def map_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Channels and pixels of a side of each map."""
-
-    def maps(self, img: Tensor) -> list[Tensor]:
-        """Of pictures [N, 3, H, W] in [-1, 1] of any size: maps [N, channels, side, side]."""
 
 
 class FeatureHead(nn.Module):
@@ -52,11 +39,11 @@ class FeatureHead(nn.Module):
 
 
 class OnFrozen(nn.Module):
-    """What looks through a frozen network, which is no part of its state: it comes with ganlab."""
+    """What looks through a frozen network, which is no part of its state: that comes with ganlab, or from timm."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone | None) -> None:
         super().__init__()
-        self._held = (backbone,)  # in a tuple: not a submodule
+        self._held: tuple[Backbone, ...] = () if backbone is None else (backbone,)  # in a tuple: not a submodule
 
     @property
     def frozen(self) -> Backbone:
@@ -65,31 +52,47 @@ class OnFrozen(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """The frozen network follows to other devices."""
-        cast(nn.Module, self.frozen)._apply(fn, recurse)
+        for held in self._held:
+            cast(nn.Module, held)._apply(fn, recurse)
         return super()._apply(fn, recurse)
 
 
 class VisionAided(OnFrozen):
-    """D(img, c) of any family and one head for each feature map of a frozen network: logits [N, 1 + heads].
+    """D(img, c) of any family and, once a frozen network has joined, one head for each of its maps: [N, 1 + heads].
 
     The first column is D's own.
     """
 
-    def __init__(self, own: nn.Module, backbone: Backbone, c_dim: int, width: int = 64) -> None:
-        super().__init__(backbone)
-        self.own = own
-        self.c_dim = c_dim
-        self.heads = nn.ModuleList(FeatureHead(channels, side, c_dim, width) for channels, side in backbone.map_shapes)
+    def __init__(self, own: nn.Module, c_dim: int, width: int = 64) -> None:
+        super().__init__(None)
+        self.own, self.c_dim, self.width = own, c_dim, width
+        self.heads = nn.ModuleDict()  # by the name of the network, which the state tells so
+
+    @property
+    def second(self) -> str:
+        """The name of the network that has joined; empty: none yet."""
+        return next(iter(self.heads), "")
+
+    def join(self, name: str, backbone: Backbone) -> nn.ModuleList:
+        """Lets D look through a network; its new heads, with weights from torch's global generator."""
+        shapes = backbone.map_shapes
+        heads = nn.ModuleList(FeatureHead(channels, side, self.c_dim, self.width) for channels, side in shapes)
+        self._held, self.heads = (backbone,), nn.ModuleDict({name: heads})
+        return heads
+
+    def part(self) -> None:
+        """D by itself again."""
+        self._held, self.heads = (), nn.ModuleDict()
 
     def forward(self, img: Float[Tensor, "n 3 h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n k"]:
-        maps = self.frozen.maps(img)
-        return torch.cat([self.own(img, c), *(head(x, c) for head, x in zip(self.heads, maps))], 1)
+        own: Tensor = self.own(img, c)
+        if not self._held:
+            return own
+        heads, maps = cast(nn.ModuleList, self.heads[self.second]), self.frozen.maps(img)
+        return torch.cat([own, *(head(x, c) for head, x in zip(heads, maps))], 1)
 
     def power_iterate(self, times: int = 1) -> None:
         """Moves those of D's own spectral layers, where it has some."""
         own: Any = self.own
         if hasattr(own, "power_iterate"):
             own.power_iterate(times)
-
-
-BACKBONES: dict[str, Callable[[], Backbone]] = {"faces": lambda: copy.deepcopy(load_classifier())}

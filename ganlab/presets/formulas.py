@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ganlab.features.frozen import FROZEN
 from ganlab.losses import LOSSES
 from ganlab.networks.table import TRAINABLE
 from ganlab.regularizers import REGULARIZERS
-from ganlab.run_images import ImageGanConfig
+from ganlab.run_images import AUTO, ImageGanConfig
 
 
 class Formula(NamedTuple):
@@ -77,7 +78,11 @@ TERMS = {  # by setting: (title, paper, formula), of what is added where it is n
     ),
     "label_smoothing": ("One-sided label smoothing", "Salimans et al. 2016", r"1 \to 1 - s \text{ for data}"),
 }  # fmt: skip
-CHOSEN = {  # by setting and choice: (title, paper, formula)
+AIDED = (
+    "A second D on a frozen network", "Kumari et al. 2022",
+    r"\mathcal{L}(D(x)) + \sum_k \mathcal{L}\bigl(H_k(F_k(x))\bigr)",
+)  # fmt: skip
+CHOSEN: dict[str, dict[str, tuple[str, str, str]]] = {  # by setting and choice: (title, paper, formula)
     "augment": {
         "ada": (
             "ADA", "Karras et al. 2020, Limited Data",
@@ -86,9 +91,10 @@ CHOSEN = {  # by setting and choice: (title, paper, formula)
         "diffaugment": ("DiffAugment", "Zhao et al. 2020", r"D(T(x)),\; D(T(G(z)))"),
     },
     "second": {
-        "faces": (
-            "A second D on a frozen network", "Kumari et al. 2022",
-            r"\mathcal{L}(D(x)) + \sum_k \mathcal{L}\bigl(H_k(F_k(x))\bigr)",
+        **dict.fromkeys(FROZEN, AIDED),
+        AUTO: (
+            "A second D on the frozen network that tells fakes best", "Kumari et al. 2022, sec. 3.3",
+            AIDED[2] + r",\quad F = \arg\max_F \max_w \mathrm{accuracy}(w^{\top} F(x))",
         ),
     },
 }  # fmt: skip

@@ -72,9 +72,10 @@ STYLE_PRESETS: dict[str, ImagePreset] = {
     ),
     "stylegan2-vision": row(
         "StyleGAN2 + a second D",
-        "A second discriminator looks through a frozen network that knows faces: far fewer images until G is good.",
+        "A second D looks through the frozen network that tells fakes best: far fewer images until G is good.",
         "Kumari et al. 2022",
-        second="faces",
+        second="auto",
+        second_kimg=2.0,
         d_width=0.5,
         **{**STYLES, "path_length": 0.0, "batch": 16},
     ),

@@ -13,7 +13,9 @@ from torch import Tensor
 from ganlab.config import InvalidInput
 from ganlab.data.images import DRAWN, ImageData, open_images
 from ganlab.data.images.source import PICTURES
+from ganlab.features import frozen
 from ganlab.features.extractors import EXTRACTORS, Extractor, usual
+from ganlab.features.frozen import SEERS
 from ganlab.features.inception import weights_path
 from ganlab.files import Cancelled
 from ganlab.metrics.disturbance import DISTURBANCES, disturbed
@@ -121,8 +123,9 @@ class Measuring:
         return ImageData(UPLOADED, path=str(self.uploads.sets[name].folder))
 
     def features(self) -> list[tuple[str, str]]:
-        """(title, name) of what pictures can be compared by; Inception where its weights are on this machine."""
+        """(title, name) of what pictures can be compared by; of those that do not ship what is on this machine."""
         found = [("usual", ""), *((name, name) for name in EXTRACTORS), ("CLIP", KIND)]
+        found += [(row.title, name) for name, row in SEERS.items() if frozen.weights_path(name).is_file()]
         return [*found, ("Inception (FID, KID, IS)", "inception")] if weights_path().is_file() else found
 
     def report(self, asked: Asked, psi: Any, latents: bool, tick: Tick) -> Report:

@@ -13,10 +13,10 @@ from ganlab.augment.diffaugment import diff_augment
 from ganlab.losses import LOSSES
 from ganlab.networks.auxiliary import AuxiliaryD, SemiSupervisedD
 from ganlab.networks.table import TRAINABLE
-from ganlab.networks.vision_aided import BACKBONES, VisionAided
+from ganlab.networks.vision_aided import VisionAided
 from ganlab.nn.precision import has_bf16
 from ganlab.run_images import ImageGanConfig, ImageRun
-from ganlab.training import extras, image_state
+from ganlab.training import extras, image_state, second
 from ganlab.training.classes import Reader, know_classes
 from ganlab.training.draws import seed_of
 from ganlab.training.image_draws import ImageDraws
@@ -53,8 +53,7 @@ class ImageGan:
             torch.manual_seed(seed_of(run.seed, "weights"))
             self.G: Any = self.family.g(**self.g_arguments)
             self.D: Any = self._discriminator(classes)
-            if self.config.second != "none":
-                self.D = VisionAided(self.D, BACKBONES[self.config.second](), shape.classes)
+            self.D = second.aided(self, shape.classes) or self.D
         if classes:
             know_classes(draws.images, (self.G, self.D))
         if run.start and hasattr(self.G, "freeze_stem"):  # the stage before has learned it
@@ -68,7 +67,7 @@ class ImageGan:
         self._grow(0)
         self.ema: Any = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.opt_g: torch.optim.Optimizer = _adam(self.G, self.config, self.config.lr_g)
-        self.opt_d: torch.optim.Optimizer = _adam(self.D, self.config, self.config.lr_d)
+        self.restart_d()
         self.pipe = AdaPipe(self.config.ada) if self.config.augment == "ada" else None
         self.ada = AdaController(self.config.ada_target, self.config.ada_kimg, self.config.ada_p)
         self.path_mean = torch.zeros((), device=draws.device)
@@ -81,6 +80,11 @@ class ImageGan:
         self.steps = 0
         self._moved = False  # G has, in this step
         self._local: dict[str, list[Tensor]] = {}  # what the parts of this step saw, to be averaged over all
+        second.choose(self, 0)
+
+    def restart_d(self) -> None:
+        """D's optimizer begins anew."""
+        self.opt_d: torch.optim.Optimizer = _adam(self.D, self.config, self.config.lr_d)
 
     def _discriminator(self, classes: int) -> nn.Module:
         """Of the family, with a second head where something is to be read off pictures."""
@@ -246,6 +250,7 @@ class ImageGan:
             self._average(step)
         self.steps = step + 1
         self._grow(step + 1)
+        second.choose(self, step + 1)
         if sign is not None:
             self.signs += torch.stack([sign, torch.ones_like(sign)])
         if self.steps % ADA_EVERY == 0 and self.signs[1] > 0:
@@ -355,8 +360,8 @@ class ImageGan:
         u = self.draws.uniform(count, 2, "mixing", step, j, part)
         layers = ws.shape[1]
         cut = torch.where(u[:, :1] < c.style_mixing, 1 + (u[:, 1:] * (layers - 1)).floor(), layers)  # [n, 1]
-        second = torch.arange(layers, device=ws.device)[None] >= cut  # [n, layers]
-        return torch.where(second[:, :, None], other, ws)
+        beyond = torch.arange(layers, device=ws.device)[None] >= cut  # [n, layers]
+        return torch.where(beyond[:, :, None], other, ws)
 
     def _synthesised(self, ws: Tensor, step: int, j: int | str, part: int, synthesis: Any) -> Tensor:
         noise = None

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.config import InvalidInput
+from ganlab.training import second
 
 if TYPE_CHECKING:
     from ganlab.training.image_gan import ImageGan
@@ -31,6 +32,7 @@ def state_of(gan: "ImageGan") -> State:
 
 def load(gan: "ImageGan", state: State, step: int) -> None:
     """The inverse of `state_of`, for a training that has made `step` steps."""
+    second.resume(gan, state)
     for prefix, net, opt in _players(gan):
         net.load_state_dict({n: state[f"{prefix}.{n}"] for n in net.state_dict()})
         for name, p in net.named_parameters():

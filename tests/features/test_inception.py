@@ -125,7 +125,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, path: Path) -> None:
         load_inception(tmp_path / "page.pth")
     with pytest.raises(InvalidInput, match="weights are not at"):
         extractor_named("inception", "faces")
-    with pytest.raises(InvalidInput, match="neither one of faces, pyramid, inception"):
+    with pytest.raises(InvalidInput, match="neither one of faces, pyramid, dinov2, dinov2-small, inception"):
         extractor_named(str(tmp_path / "nowhere"), "faces")
     assert extractor_named("", "digits").name == "pyramid" and extractor_named("faces", "digits").name == "faces"
 
