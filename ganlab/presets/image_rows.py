@@ -1,10 +1,13 @@
 """What a row of the table of image presets is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ganlab.data.images import ImageData
-from ganlab.run_images import ImageGanConfig
+from ganlab.data.images import DRAWN, ImageData
+from ganlab.run_images import ImageGanConfig, ImageRun
+
+PLAIN_ADAM: dict[str, Any] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 64, "ema_kimg": 5.0}
+ENOUGH = 5000  # images of an endless set, for what needs one that ends
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,14 @@ class ImagePreset:
     gan: ImageGanConfig
     data: ImageData | None = None  # of an experiment that needs its own; None: faces
     labels: str = ""  # of faces, for a system that is about classes
+
+    def on(self, images: ImageData) -> ImageRun:
+        """Its run on images; batches are of one class where there are classes, and the set ends."""
+        if not self.gan.single_label:
+            return ImageRun(images, self.gan)
+        if images.name in DRAWN and not images.limit:
+            images = replace(images, limit=ENOUGH)
+        return ImageRun(images, replace(self.gan, single_label=bool(images.labels)))
 
 
 def row(

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ganlab.presets.image_rows import ImagePreset, row
+from ganlab.presets.image_losses import LOSS_PRESETS
+from ganlab.presets.image_rows import PLAIN_ADAM, ImagePreset, row
 from ganlab.presets.image_styles import STYLE_PRESETS
 from ganlab.run import Penalty
 
-PLAIN_ADAM: dict[str, Any] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 64, "ema_kimg": 5.0}
 SPECTRAL: dict[str, Any] = {"loss": "hinge", "lr_g": 1e-4, "lr_d": 4e-4, "beta2": 0.9, "batch": 64}
 
 IMAGE_PRESETS: dict[str, ImagePreset] = {
@@ -66,6 +66,17 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         classifier_d=1.0,
         classifier_g=1.0,
+        **PLAIN_ADAM,
+    ),
+    "single-label": row(
+        "Single-label batches",
+        "Each batch is of one class, so that D compares fakes of a class with data of that class alone.",
+        "in use; no paper of its own",
+        labels="hairstyle",
+        family="dcgan",
+        penalties=(),
+        channel_max=256,
+        single_label=True,
         **PLAIN_ADAM,
     ),
     "ssl-gan": row(
@@ -131,37 +142,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         zcr_g=0.5,
         **SPECTRAL,
     ),
-    "lsgan": row(
-        "LSGAN",
-        "DCGAN with squared errors, which pull far fakes back as strongly as near ones.",
-        "Mao et al. 2017",
-        family="dcgan",
-        loss="lsgan",
-        penalties=(),
-        channel_max=256,
-        **PLAIN_ADAM,
-    ),
-    "wgan-gp": row(
-        "WGAN-GP",
-        "Residual networks without normalisation of batches, five steps of a D whose slope is held to one.",
-        "Gulrajani et al. 2017",
-        family="r3gan",
-        loss="wgan",
-        penalties=(Penalty("wgan_gp", 10.0),),
-        lr_g=1e-4,
-        lr_d=1e-4,
-        beta2=0.9,
-        d_steps=5,
-    ),
-    "dragan": row(
-        "DRAGAN",
-        "DCGAN whose D has slope one around the data, so that it is steep nowhere that matters.",
-        "Kodali et al. 2017",
-        family="dcgan",
-        penalties=(Penalty("dragan", 10.0),),
-        channel_max=256,
-        **PLAIN_ADAM,
-    ),
+    **LOSS_PRESETS,
     "logan": row(
         "LOGAN",
         "SAGAN whose latents are moved a step towards what D likes before either network learns.",
@@ -170,22 +151,6 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         penalties=(),
         latent_optimization=0.9,
         **SPECTRAL,
-    ),
-    "began": row(
-        "BEGAN",
-        "D is an autoencoder that reconstructs data well and fakes badly, held in balance: clean faces, less variety.",
-        "Berthelot et al. 2017",
-        family="began",
-        loss="began",
-        penalties=(),
-        z_dim=64,
-        channel_max=32,
-        lr_g=1e-4,
-        lr_d=1e-4,
-        beta1=0.5,
-        beta2=0.999,
-        batch=16,
-        ema_kimg=5.0,
     ),
     "bigan": row(
         "BiGAN",
@@ -261,6 +226,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "BigGAN",
         "SAGAN with a part of z and a shared class embedding for every block, orthogonal weights, and two steps of D.",
         "Brock et al. 2019",
+        labels="hairstyle",
         family="biggan",
         loss="hinge",
         penalties=(),
@@ -276,6 +242,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         "BigGAN-deep",
         "Twice as many blocks with bottlenecks, all of z for each, shortcuts that drop channels: fewer weights.",
         "Brock et al. 2019, appendix B",
+        labels="hairstyle",
         family="biggan-deep",
         loss="hinge",
         penalties=(),

@@ -40,7 +40,7 @@ def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageR
     else:
         name = data or "faces"
         images = image_data(name, side, labels or (row.labels if name == "faces" else ""))
-    return ImageRun(images, row.gan)
+    return row.on(images)
 
 
 def _divided(name: str) -> tuple[str, int]:

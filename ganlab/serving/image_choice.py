@@ -106,8 +106,9 @@ def _of_form(wish: Wish) -> ImageRun:
         data = ImageData(name, resolution=side, labels=labels, limit=limit, valid=held, mirror=bool(wish.get("mirror")))
     if labels and not TRAINABLE[row.gan.family].conditional:
         raise InvalidInput("labels", f"{row.title} knows no classes; leave them off, or choose another preset")
-    gan = replace(row.gan, batch=_one_of(wish, "batch", BATCHES), part=0)
-    return ImageRun(data, gan, seed=_whole(wish, "seed", 0, 2**31 - 1, 0))
+    run = row.on(data)
+    gan = replace(run.gan, batch=_one_of(wish, "batch", BATCHES), part=0)
+    return replace(run, gan=gan, seed=_whole(wish, "seed", 0, 2**31 - 1, 0))
 
 
 def _one_of(wish: Wish, name: str, choices: tuple[int, ...]) -> int:
