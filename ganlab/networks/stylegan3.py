@@ -145,10 +145,11 @@ class SynthesisLayer(nn.Module):
     def filtered(self) -> FilteredLrelu:
         """Its nonlinearity, whose matrices are made of its filters once."""
         if self._filtered is None:
-            side = self.in_size + self.kernel - 1
-            self._filtered = FilteredLrelu(
-                side, self.size, self.up_filter, self.down_filter, self.up, self.down, self.zeros_before
-            )
+            side, pads = self.in_size + self.kernel - 1, self.zeros_before
+            with torch.inference_mode(False):  # whoever comes next may want gradients
+                self._filtered = FilteredLrelu(
+                    side, self.size, self.up_filter, self.down_filter, self.up, self.down, pads
+                )
         return self._filtered
 
     def _convolved(

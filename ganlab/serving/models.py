@@ -57,6 +57,9 @@ class Model(NamedTuple):
     text: str = ""  # data, licence, size
 
 
+TAKEN_IN = ("uploaded", "trained")  # kinds of models that leave with the server
+
+
 class Catalogue:
     """Finds, loads, takes in and downloads models. All of it may be called from any thread."""
 
@@ -137,14 +140,14 @@ class Catalogue:
             raise InvalidInput("model", "cannot be uploaded to a public server; run ganlab at home to open your own")
         if not path.stat().st_size:
             raise InvalidInput("file", "is empty (0 bytes), not a model")
-        stem = re.sub(r"[^\w.-]+", "-", Path(filename).stem)[:60] or "model"
+        stem = re.sub(r"[^\w.-]+", "-", Path(filename).stem)[:60].strip(".") or "model"
         with self._lock:  # two visitors may bring a file of one name at once
             held = sum(row.path.stat().st_size for row in self._uploaded.values() if row.path)
             if held + path.stat().st_size > MOST_UPLOADED:
                 raise InvalidInput("file", "finds no room: this server holds as many opened models as it may")
             taken = self.models()
             name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10_000))) if n not in taken)
-            target = self._room(name) / (name + suffix)
+            target = self._room() / (name + suffix)
             shutil.move(path, target)
             self._uploaded[name] = Model(name, stem, "uploaded", target)
         try:
@@ -160,7 +163,7 @@ class Catalogue:
         with self._lock:
             if sum(row.kind == "trained" for row in self._uploaded.values()) >= MOST_TRAINED:
                 raise InvalidInput("model", "finds no room: too many trained ones are open; try again later")
-            target = self._room(name) / f"{name}.safetensors"
+            target = self._room() / f"{name}.safetensors"
             self._uploaded[name] = Model(name, title, "trained", target, "trained here")
         try:
             shutil.copyfile(path, target)
@@ -179,11 +182,9 @@ class Catalogue:
             shutil.rmtree(row.path.parent, ignore_errors=True)
             self.on_drop(name)
 
-    def _room(self, name: str) -> Path:
-        """A folder for a model that is taken in, and for what is learnt of it."""
-        room = Path(self._uploads.name) / name
-        room.mkdir(exist_ok=True)
-        return room
+    def _room(self) -> Path:
+        """A new folder for a model that is taken in; no name of a visitor's is part of it."""
+        return Path(tempfile.mkdtemp(dir=self._uploads.name))
 
 
 def _files(folder: Path, kind: str, suffixes: tuple[str, ...]) -> list[Model]:
@@ -211,7 +212,10 @@ def open_model(model: Model) -> Painter:
         raise InvalidInput("model", "is not on this computer yet; download it first")
     # a core is left for the server and for trainers: where one is busy, threads wait for each other ten times as long
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-    return open_renderer(model.path, model.name, model.title)
+    renderer = open_renderer(model.path, model.name, model.title)
+    if model.kind in TAKEN_IN:  # its folder goes with it: what is learnt of it is kept in the user's cache
+        renderer.path = None
+    return renderer
 
 
 def folder_from_environment() -> Path | None:

@@ -63,6 +63,31 @@ def test_an_upload_is_kept_only_if_it_loads(tmp_path: Path) -> None:
     assert catalogue.load(unnamed).facts()["resolution"] == 16
 
 
+@pytest.mark.parametrize(
+    "name", ["...safetensors", "..safetensors", "../..", "..", ".", "/", "a/../../b.pkl", "..\\..pt"]
+)
+def test_no_name_of_a_file_reaches_beyond_its_folder(name: str, tmp_path: Path) -> None:
+    def load(model: Model) -> Painter:
+        raise InvalidInput("model", "is none")
+
+    catalogue = Catalogue(load, shipped=tmp_path / "none")
+    uploads = Path(catalogue._uploads.name)
+    held = uploads / "another" / "model.safetensors"
+    held.parent.mkdir()
+    held.write_bytes(b"someone else's")
+    sent = tmp_path / "sent"
+    sent.write_bytes(b"junk")
+    with pytest.raises(InvalidInput, match="is none"):
+        catalogue.add(sent, name)
+    assert held.read_bytes() == b"someone else's" and list(uploads.iterdir()) == [held.parent]
+    path = write_model(tmp_path, "mine", 16)
+    taken = Catalogue(open_model, shipped=tmp_path / "none")
+    kept = taken.add(path, name)
+    assert kept.strip(".") == kept != "" and Path(taken._uploads.name) == taken.find(kept).path.parent.parent  # type: ignore[union-attr]
+    taken.drop(kept)
+    assert list(Path(taken._uploads.name).iterdir()) == []
+
+
 def test_a_public_server_takes_no_models(tmp_path: Path) -> None:
     catalogue = Catalogue(fake, None, True, tmp_path)
     with pytest.raises(InvalidInput, match="public"):
