@@ -21,6 +21,7 @@ MOST_CENTERS = 8  # classes whose centres are looked for
 LONGEST_LATENT = 160_000  # characters: 18 x 1,024 float32 as base64 and some
 LARGEST_MAP = 128  # pixels of a side up to which a recipe carries noise maps
 LONGEST_MAPS = 60_000  # characters: two maps of each size up to the largest
+HALF, MOST_HALF = "h", 60_000.0  # what marks latents in half precision, and the largest that are packed so
 MAP_STEPS = 32  # steps of a noise map to one standard deviation; it ends at 4 of these
 MOST_EDITS = 16
 LONGEST_EDITS = 160_000  # characters of all directions of a recipe: what is saved must be short enough to be read
@@ -228,18 +229,24 @@ def map_seed(seed: int, i: int, j: int) -> int:
     return (seed + i + MAP_ROW * j) % SEEDS
 
 
-def pack_latent(ws: Latents) -> str:
-    """w [w_dim] or ws [L, w_dim] as text: base64 of its rows, its shape in front (`14x512:...`)."""
+def pack_latent(ws: Latents, short: bool = False) -> str:
+    """w [w_dim] or ws [L, w_dim] as text: base64 of its rows, its shape in front (`14x512:...`).
+
+    short: in half precision (`14x512h:...`), half as long; for what was made here, and is used as it is packed.
+    """
     rows = np.atleast_2d(np.ascontiguousarray(ws, dtype="<f4"))
-    return f"{rows.shape[0]}x{rows.shape[1]}:{base64.b64encode(rows.tobytes()).decode()}"
+    mark = HALF if short and np.abs(rows).max(initial=0) < MOST_HALF else ""
+    body = rows.astype("<f2").tobytes() if mark else rows.tobytes()
+    return f"{rows.shape[0]}x{rows.shape[1]}{mark}:{base64.b64encode(body).decode()}"
 
 
 def unpack_latent(text: str) -> Latents:
     """What `pack_latent` packed, [1 or L, w_dim]; a damaged text raises `InvalidInput`."""
     shape, _, body = text.partition(":")
     try:
-        rows, columns = (int(n) for n in shape.split("x"))
-        values = np.frombuffer(base64.b64decode(body, validate=True), dtype="<f4")
+        rows, columns = (int(n) for n in shape.removesuffix(HALF).split("x"))
+        dtype = "<f2" if shape.endswith(HALF) else "<f4"
+        values = np.frombuffer(base64.b64decode(body, validate=True), dtype=dtype)
         latents = values.reshape(rows, columns).astype(np.float32)
     except (ValueError, binascii.Error):
         raise InvalidInput("latent", "is damaged; upload the latents again") from None

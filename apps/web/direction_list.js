@@ -5,8 +5,19 @@ const FINDS = [
   ["pca", "PCA", "The axes along which this model's pictures differ most (GANSpace)"],
   ["sefa", "SeFa", "The axes that the model's layers are most sensitive to, of the layers chosen beside it"],
 ];
-const KIND_NAMES = { boundary: "Attributes", pca: "PCA", sefa: "SeFa" };
+const KIND_NAMES = { boundary: "Attributes", pca: "PCA", sefa: "SeFa", text: "Texts", other: "Others" };
 const CERTAIN = 0.6; // a boundary that is right less often is little better than guessing
+
+/** All layers, and the bands that a model has. */
+function bandOptions(facts) {
+  const bands = [...new Set(facts.rows.map((row) => row.band))];
+  return [new Option("all layers", ""), ...(bands.length > 1 ? bands.map((band) => new Option(`${band} layers`, band)) : [])];
+}
+
+/** The rows of ws of a band; null: all. */
+function bandRows(facts, band) {
+  return band ? facts.rows.filter((row) => row.band === band).map((row) => row.row) : null;
+}
 
 class DirectionList {
   constructor(studio, stack) {
@@ -23,16 +34,26 @@ class DirectionList {
     this.filter.placeholder = "filter";
     this.filter.setAttribute("aria-label", "Filter directions by name");
     this.filter.oninput = () => this.draw();
+    this.save = button("Save", "The directions on show as a file, for another day or another person", () => this.write());
+    const open = make("label", "toy-upload", "Open…");
+    this.file = make("input");
+    this.file.type = "file";
+    this.file.accept = "application/json,.json";
+    this.file.setAttribute("aria-label", "Open a file of directions");
+    this.file.onchange = () => {
+      if (this.file.files[0]) this.read(this.file.files[0]);
+      this.file.value = "";
+    };
+    open.append(this.file);
     this.progress = new Progress();
     this.why = make("p", "toy-hint");
     this.box = make("div", "studio-chips");
-    this.root.append(head, line("Find", ...Object.values(this.finders), this.part, this.filter), this.progress.root, this.why, this.box);
+    this.root.append(head, line("Find", ...Object.values(this.finders), this.part, this.filter, this.save, open), this.progress.root, this.why, this.box);
   }
 
   facts(facts) {
     this.all = [];
-    const bands = [...new Set(facts.rows.map((row) => row.band))];
-    this.part.replaceChildren(new Option("all layers", ""), ...(bands.length > 1 ? bands.map((band) => new Option(`${band} layers`, band)) : []));
+    this.part.replaceChildren(...bandOptions(facts));
     this.draw();
   }
 
@@ -42,15 +63,14 @@ class DirectionList {
       this.finders[kind].disabled = !!offers[kind];
       this.finders[kind].title = offers[kind] || title;
     }
-    const reasons = FINDS.filter(([kind]) => offers[kind]).map(([kind, text]) => `${text}: ${offers[kind]}`);
+    const reasons = FINDS.filter(([kind]) => offers[kind]).map(([kind, text]) => `No ${text}: ${offers[kind]}`);
     this.why.textContent = [...new Set(reasons)].join(" ");
     this.why.hidden = !reasons.length;
     this.take(directions);
   }
 
   get layers() {
-    const band = this.part.value;
-    return band ? this.studio.facts.rows.filter((row) => row.band === band).map((row) => row.row) : null;
+    return bandRows(this.studio.facts, this.part.value);
   }
 
   async find(kind) {
@@ -69,6 +89,25 @@ class DirectionList {
     }
   }
 
+  /** Those that the filter leaves, as a file. */
+  write() {
+    const { name, sha256 } = this.studio.facts;
+    this.studio.keep(`${name}-directions.json`, new Blob([JSON.stringify({ model: name, sha256, directions: this.shown })], { type: "application/json" }));
+  }
+
+  async read(file) {
+    const { line, facts } = this.studio;
+    if (file.size > 1e6) return this.studio.toast("This file is too large to be one of directions.", "error");
+    try {
+      const [header] = await line.ask({ do: "directions_open", text: await file.text(), recipe: { model: facts.name } }).answer;
+      if (facts !== this.studio.facts) return;
+      this.filter.value = "";
+      this.take(header.directions);
+    } catch (error) {
+      this.studio.fail(error);
+    }
+  }
+
   take(directions) {
     const known = new Set(this.all.map((one) => one.vector + one.layers));
     this.all.push(...directions.filter((one) => !known.has(one.vector + one.layers)));
@@ -78,7 +117,9 @@ class DirectionList {
   draw() {
     const words = this.filter.value.trim().toLowerCase();
     const shown = this.all.filter((one) => one.name.replaceAll("_", " ").toLowerCase().includes(words));
+    this.shown = shown;
     this.filter.hidden = this.all.length < 2;
+    this.save.hidden = !shown.length;
     this.box.replaceChildren();
     this.chips = [];
     for (const kind of Object.keys(KIND_NAMES)) {
@@ -97,10 +138,10 @@ class DirectionList {
   chip(one) {
     const name = one.name.replaceAll("_", " ");
     const percent = Math.round(100 * one.score);
-    const about = one.kind === "boundary" ? `right about ${percent} of 100 new pictures` : `${(100 * one.score).toPrecision(2)} % of all change`;
+    const about = one.kind === "boundary" ? `right about ${percent} of 100 new pictures` : one.score ? `${(100 * one.score).toPrecision(2)} % of all change` : "from a file";
     const chip = button("", `${name}: ${about}`, () => this.stack.toggle(one, this.layers), "studio-chip");
     chip.setAttribute("aria-label", `${name}, ${about}`);
-    chip.append(make("span", "", name), make("small", "", one.kind === "boundary" ? `${percent} %` : `${(100 * one.score).toPrecision(2)} %`));
+    chip.append(make("span", "", name), make("small", "", one.kind === "boundary" ? `${percent} %` : one.score ? `${(100 * one.score).toPrecision(2)} %` : ""));
     if (one.kind === "boundary" && one.score < CERTAIN) chip.classList.add("weak");
     this.chips.push([chip, one]);
     return chip;

@@ -1,5 +1,10 @@
 // The edits on a picture: each a card with a strength, layers and a place in the order.
 
+/** Without what all texts of people say. */
+function shortened(text) {
+  return text.replace(/^a person (with |wearing |in )?(?=.)|^an? (?=.)/, "");
+}
+
 const REACH = { w: 5, s: 10 }; // the strength at the ends of a slider, by what the edit moves
 
 class EditStack {
@@ -100,7 +105,7 @@ class EditStack {
     const root = make("section", "studio-edit");
     root.setAttribute("aria-label", `Edit ${i + 1}: ${edit.name || "no name"}`);
     root.onpointerdown = root.onfocusin = () => this.look(i);
-    const name = make("b", "", edit.name || "no name");
+    const name = make("b", "", shortened(edit.name) || "no name");
     name.title = edit.name;
     const set = (change, final = true) => this.edit((list) => change(list[i]), final);
     const mute = button("on", "Mute: keep it without effect", () => set((one) => (one.muted = !one.muted)));
@@ -111,7 +116,9 @@ class EditStack {
     down.disabled = i === count - 1;
     const away = button("×", `Edit ${i + 1}: take it away`, () => this.edit((list) => list.splice(i, 1)), "toy-x");
     const head = make("div", "studio-edit-head");
-    head.append(name, mute, up, down, away);
+    const moves = make("small", "", edit.space === "s" ? "S" : "W");
+    moves.title = edit.space === "s" ? "Moves single channels of styles" : "Moves w, of one layer or of several";
+    head.append(name, moves, mute, up, down, away);
     const reach = REACH[edit.space];
     const about = edit.space === "w" ? "In standard deviations of what this model makes; 0 changes nothing" : "Alpha: how far its channels move, the strongest in standard deviations";
     const dialled = dial(`strength ${i + 1}`, about, -reach, reach, edit.strength, (v, final) => set((one) => (one.strength = v), final));

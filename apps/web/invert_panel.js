@@ -1,6 +1,6 @@
 // A picture of one's own: read or drawn, looked for in the model, and put on the stage as latents.
 
-const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"], ["w+ noise", "W+ and noise: nearest, with noise of its own"]];
+const WHERE = [["w+", "W+: nearer, a w for each layer"], ["w", "W: one w, a typical picture"], ["w+ noise", "W+ and noise: with noise of its own, where that helps"]];
 const LENGTHS = [["100", "quick"], ["300", "good"], ["1000", "thorough"]];
 const LARGEST_SHOWN = 256;
 const MOST_STARTS = 500; // random latents that are tried first
@@ -57,6 +57,9 @@ class InvertPanel {
   /** Another model: what was found in the old one is no use there. */
   async facts(facts) {
     this.draw.hidden = true;
+    const noisy = [...this.space.options].find((option) => option.value === "w+ noise");
+    noisy.disabled = !facts.noises.length;
+    if (noisy.disabled && this.space.value === "w+ noise") this.space.value = "w+";
     if (this.progress.job) this.progress.job.cancel();
     this.begin();
     if (this.photo) this.paint(this.target, this.image);
@@ -174,12 +177,12 @@ class InvertPanel {
   /** What was found becomes the picture, and one of the sources to choose from. */
   put() {
     const { store } = this.studio;
-    const { sources, psi, cutoff, space, mixes, noise } = copy(this.made);
+    const { sources, psi, cutoff, space, mixes, noise, place } = copy(this.made);
     const { latent } = sources[0];
     if (!store.latents.some((row) => row.latent === latent)) {
       store.latents.push({ name: `my picture ${++this.count}`, latent });
       store.latents = store.latents.slice(-24);
     }
-    store.edit((recipe) => Object.assign(recipe, { sources: [store.source({ latent })], psi, cutoff, space, mixes, noise }));
+    store.edit((recipe) => Object.assign(recipe, { sources: [store.source({ latent })], psi, cutoff, space, mixes, noise, place }));
   }
 }

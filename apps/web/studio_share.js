@@ -1,7 +1,5 @@
 // Files in and out: PNG with its recipe, JSON, link, Python; what is dropped on the page or chosen from the disk.
 
-const LONGEST_LINK = 60_000; // characters: servers take 64 kB of a request's head
-
 class StudioFiles {
   constructor(studio) {
     this.studio = studio;
@@ -38,7 +36,7 @@ class StudioFiles {
       const [header] = await studio.line.ask({ do: "python", ...about }).answer;
       find("python").textContent = header.text;
       const [settings] = await studio.line.ask({ do: "link", want: "link", ...about }).answer;
-      find("link").value = this.shared(this.at("recipe", settings.link));
+      find("link").value = this.at("recipe", settings.link);
     } catch (error) {
       find("link").value = "";
       studio.fail(error);
@@ -49,20 +47,12 @@ class StudioFiles {
     return `${location.origin}${location.pathname}?${name}=${text}`;
   }
 
-  /** A link, or nothing where no server would take it. */
-  shared(link) {
-    if (link.length <= LONGEST_LINK) return link;
-    this.studio.toast("This is too much for a link (noise maps, many edits): share the PNG or the JSON, which hold all of it.", "notice");
-    return "";
-  }
-
   async filmLink() {
     const { studio } = this;
     try {
       const [settings] = await studio.line.ask({ do: "link", want: "link", film: studio.store.film }).answer;
-      const link = this.shared(this.at("film", settings.link));
-      studio.find("link").value = link;
-      if (link) studio.toast("The link now holds the film.", "notice");
+      studio.find("link").value = this.at("film", settings.link);
+      studio.toast("The link now holds the film.", "notice");
     } catch (error) {
       studio.fail(error);
     }

@@ -19,6 +19,8 @@ class TextMethods {
     this.ideas = make("div", "studio-toggles");
     this.told = make("p", "toy-hint");
     this.told.setAttribute("role", "status");
+    this.warning = make("p", "toy-hint wrong");
+    this.warning.hidden = true;
     this.said = {}; // method -> [text, whether it is an error]
     this.methods = { direction: new TextPrompt(studio, stack, this), optimization: new TextOptimize(studio, stack, this), mapper: new TextMapper(studio, stack, this) };
     this.switch = make("div", "studio-toggles");
@@ -28,7 +30,7 @@ class TextMethods {
     this.switch.append(...Object.values(this.switches));
     this.body = make("div", "studio-text");
     this.body.append(this.neutral, this.target, this.ideas, this.switch, ...Object.values(this.methods).map((one) => one.root));
-    this.root = block("Text", this.told, this.body);
+    this.root = block("Text", this.warning, this.told, this.body);
     this.choose(method in this.methods ? method : "direction");
   }
 
@@ -71,8 +73,10 @@ class TextMethods {
   }
 
   /** What the server says: whether texts work on this model, and which are worth a try. */
-  offer({ offers, ready, suggestions }) {
+  offer({ offers, ready, suggestions, warning }) {
     this.why = offers.text;
+    this.warning.textContent = warning || "";
+    this.warning.hidden = !warning;
     this.root.classList.toggle("off", !!this.why);
     this.ideas.replaceChildren(...suggestions.map((text) => this.idea(text)));
     for (const part of this.body.querySelectorAll("input, button, select")) part.disabled = !!this.why;
@@ -81,7 +85,7 @@ class TextMethods {
   }
 
   idea(text) {
-    return button(text.replace(/^a person (with |wearing )|^an? /, ""), text, () => {
+    return button(shortened(text), text, () => {
       this.target.value = text;
       this.now();
     });

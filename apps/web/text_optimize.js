@@ -14,6 +14,7 @@ class TextOptimize {
     this.space = menu("What moves: w of each layer (W+), or single channels of styles (S)", [["w", "moves: W+"], ["s", "moves: S"]], "w", still);
     this.aim = menu(AIM, AIMS, "change", still);
     this.begin = menu(BEGIN, BEGINNINGS, "direction", still);
+    this.part = menu("Layers that move", [["", "all layers"]], "", still);
     this.steps = setting("steps", "How long it goes on", 10, 1000, 100, "int");
     this.lr = setting("learning rate", "Of Adam, at its highest", 0.01, 0.5, 0.1);
     this.l2 = setting("L2 weight", "How much it is held where it began: more changes less", 0, 0.05, 0.008);
@@ -22,13 +23,14 @@ class TextOptimize {
     this.along = dial("along the way", "0: where it began, 1: where it ended", 0, 1, 1, (v, final) => this.walk(v, final));
     this.another = button("Keep it, go on", "What was found becomes an edit of its own", () => this.keep());
     this.root = make("div", "studio-method");
-    this.root.append(line(this.space, this.aim), line(this.begin), this.steps, this.lr, this.l2, this.beside, this.live.root, this.along, line(this.another));
+    this.root.append(line(this.space, this.aim), line(this.begin, this.part), this.steps, this.lr, this.l2, this.beside, this.live.root, this.along, line(this.another));
     this.forget();
   }
 
   facts() {
     this.live.drop();
     this.forget();
+    this.part.replaceChildren(...bandOptions(this.studio.facts));
   }
 
   offer(ready, off) {
@@ -53,11 +55,22 @@ class TextOptimize {
   async start() {
     const { studio, texts } = this;
     const { store, facts, stage } = studio;
-    if (this.begin.value === "direction") await texts.methods.direction.lead();
+    if (this.leading) return; // clicked again before it has begun
+    this.leading = true;
+    this.tell("");
+    try {
+      if (this.begin.value === "direction" && texts.methods.direction.leads) {
+        this.tell("Looks for the direction that it begins at…");
+        await texts.methods.direction.lead();
+      }
+    } finally {
+      this.leading = false;
+    }
     if (facts !== studio.facts) return;
     const begun = store.recipe;
     const recipe = { ...begun, edits: begun.edits.filter((edit) => !this.mine.has(edit.direction)) };
-    const how = { ...texts.words, aim: this.aim.value, space: this.space.value, steps: dialled(this.steps), lr: dialled(this.lr), l2: dialled(this.l2), beside: dialled(this.beside) };
+    const layers = bandRows(facts, this.part.value);
+    const how = { ...texts.words, aim: this.aim.value, space: this.space.value, layers, steps: dialled(this.steps), lr: dialled(this.lr), l2: dialled(this.l2), beside: dialled(this.beside) };
     this.tell("");
     const picture = async (blob) => {
       const bitmap = await createImageBitmap(blob);

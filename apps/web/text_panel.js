@@ -91,7 +91,7 @@ class TextPanel {
     const { facts, store } = this.studio;
     const classes = (i) => (facts.c_dim ? [{ index: i % facts.c_dim, share: 1 }] : []);
     const sources = Array.from({ length: OTHERS }, (_, i) => store.source({ seed: (this.first + i) % this.studio.schema.seeds, classes: classes(i) }));
-    const bare = sources.map((source) => ({ ...recipe, space: "w", sources: [source], mixes: [], edits: [] }));
+    const bare = sources.map((source) => ({ ...recipe, space: "w", sources: [source], mixes: [], edits: [], noise: { ...recipe.noise, maps: "" } })); // maps were found for this picture alone
     const edits = await this.text.methods.mapper.each(recipe, bare).catch(() => bare.map(() => recipe.edits));
     if (store.recipe !== recipe || facts !== this.studio.facts) return;
     const item = (one, source, kind) => ({ recipe: one, source, kind, title: `seed ${source.seed}, ${kind === "with" ? "with" : "without"} the edits` });
@@ -100,7 +100,7 @@ class TextPanel {
       const places = sources.map((_, i) => i).slice(row, row + ACROSS);
       items.push(...places.map((i) => item(bare[i], sources[i], "bare")), ...places.map((i) => item({ ...bare[i], edits: edits[i] }, sources[i], "with")));
     }
-    this.quality.want(items.filter((one) => one.kind === "with").map((one) => one.recipe), this.stack.at, this.text.words.neutral);
-    this.grid.fill(items, 96, (i) => store.edit((r) => Object.assign(r, { space: "w", sources: [items[i].source], mixes: [] })));
+    this.quality.want(items.filter((one) => one.kind === "with").map((one) => one.recipe), this.stack.at, this.text.words.neutral, recipe);
+    this.grid.fill(items, 96, (i) => store.edit((r) => Object.assign(r, { space: "w", sources: [items[i].source], mixes: [], noise: { ...r.noise, maps: "" } })));
   }
 }

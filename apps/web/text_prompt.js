@@ -81,7 +81,7 @@ class TextPrompt {
   now(final = true) {
     if (this.looking) this.looking.cancel();
     if (this.ready && this.texts.words.target.trim()) this.pump.want({ final });
-    else if (this.ready) this.tell("");
+    else if (this.ready) this.tell(this.at < 0 ? "" : "The target text is empty; the edit that it wrote last is still there.");
   }
 
   /** The texts' edit at once, and then, where nobody has set its strength, as strong as suits the picture. */
@@ -110,18 +110,24 @@ class TextPrompt {
     }
   }
 
+  /** Whether the texts that are there now have no direction yet, and can have one. */
+  get leads() {
+    const { target } = this.texts.words;
+    return this.ready && !!target.trim() && (this.at < 0 || this.written !== target);
+  }
+
   /** The direction of the texts that are there now, where the model is learnt: another way begins with it. */
   async lead() {
-    const { target } = this.texts.words;
-    if (this.ready && target.trim() && (this.at < 0 || this.written !== target)) await this.write({ final: true });
+    if (this.leads) await this.write({ final: true });
   }
 
   /** Whether it came to an end: a newer wish calls it off. */
   async fit(wish) {
     const { line, facts, store } = this.studio;
     const recipe = { ...store.recipe, edits: store.recipe.edits.filter((edit) => !this.mine.has(edit.direction)) };
+    const { layers } = store.recipe.edits[this.at] || { layers: null };
     const asked = JSON.stringify(store.recipe);
-    const ask = (part) => (this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, recipe }, part));
+    const ask = (part) => (this.looking = line.ask({ do: "fit", ...wish, how: this.how.value, layers, recipe }, part));
     const [best] = await this.progress.follow(ask);
     if (best.cancelled) return false;
     const still = facts === this.studio.facts && wish.target === this.texts.words.target;

@@ -77,7 +77,9 @@ def as_edit(direction: Direction, strength: float = 1.0) -> Edit:
 
 def w_direction(name: str, vector: Float[Tensor, "*rows w_dim"], kind: str = "other", score: float = 0.0) -> Direction:
     """A direction in W, the same for all layers, or [num_ws, w_dim]."""
-    return Direction(name, kind, "w", pack_latent(vector.detach().cpu().float().numpy()), score=_score(score))
+    return Direction(
+        name, kind, "w", pack_latent(vector.detach().cpu().float().numpy(), short=True), score=_score(score)
+    )
 
 
 def s_direction(name: str, offsets: Float[Tensor, " channels"], kind: str = "other", score: float = 0.0) -> Direction:

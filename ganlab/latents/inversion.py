@@ -142,7 +142,7 @@ def inverted(
 def source_of(moment: Moment) -> Source:
     """The latents of a moment as a part of a recipe."""
     one = bool((moment.latents == moment.latents[:1]).all())
-    return Source(latent=pack_latent(moment.latents[: 1 if one else None].numpy()))
+    return Source(latent=pack_latent(moment.latents[: 1 if one else None].numpy(), short=True))
 
 
 def recipe_of(moment: Moment, recipe: Recipe | None = None) -> Recipe:
@@ -229,7 +229,7 @@ class _Target:
         if self.maps is None:
             return small.new_zeros(len(small))
         pairs = zip(self.maps(small), self.features, strict=True)
-        return torch.stack([(_unit(a) - b).square().sum(1).mean((1, 2)) for a, b in pairs]).mean(0)
+        return torch.stack([(_unit(a) - b).square().sum(1).mean((1, 2)) for a, b in pairs]).mean(0).to(small.device)
 
     @torch.no_grad()
     def error(self, made: Tensor) -> Error:

@@ -1,6 +1,7 @@
 """What edits are made of: directions of the models in use, and what their channels do to pictures, each made once."""
 
 import copy
+import functools
 import os
 import threading
 from collections import OrderedDict
@@ -26,6 +27,10 @@ NO_CLIP = (
     "directions without text work all the same"
 )
 NO_FACES = "attributes are read from cartoon faces, and this model makes other pictures, as far as its file says"
+FACES_ALONE = (
+    "This server's CLIP knows cartoon faces alone; this model makes other pictures, as far as its file says, so that "
+    "texts mean little to it. “ganlab app --clip ViT-B-32/openai” starts with one that knows photos."
+)
 SUGGESTIONS = (  # of those that `benchmarks/editing.py` found to work best on the faces that ship
     "a person with glasses",
     "a person with long hair",
@@ -57,7 +62,22 @@ def clip_name() -> str:
 def _missing() -> str:
     from ganlab.text.small import SHIPPED
 
-    return "" if os.environ.get(CLIP_VARIABLE) or SHIPPED.is_file() else NO_CLIP
+    named = os.environ.get(CLIP_VARIABLE, "")
+    if named:
+        return _trouble(named)
+    return "" if SHIPPED.is_file() else NO_CLIP
+
+
+@functools.lru_cache(8)
+def _trouble(name: str) -> str:
+    """Why a CLIP cannot be had; "" where it can. It is looked for once: the net is not asked again and again."""
+    from ganlab.text.clip import load_clip
+
+    try:
+        load_clip(name)
+    except InvalidInput as error:
+        return f"cannot be read: {error.problem}"
+    return ""
 
 
 def _load() -> Any:
@@ -73,7 +93,9 @@ def _faces_reader() -> Any:
 
 
 def _photos() -> bool:
-    return bool(os.environ.get(CLIP_VARIABLE)) and _load().layout is None  # those that ganlab trains know faces alone
+    if not os.environ.get(CLIP_VARIABLE) or _missing():
+        return False
+    return _load().layout is None  # those that ganlab trains know faces alone
 
 
 OWN_TEXTS = Texts(_missing, _load, _photos)
@@ -152,9 +174,9 @@ class Editing:
 
     def ready(self, painter: Painter, clip: Any, how: str) -> bool:
         """Whether the model's channels are known in one way, so that a text becomes a direction at once."""
-        from ganlab.text.directions import known_effects
+        from ganlab.text.directions import known_effects, named
 
-        key = _key(painter), clip.name, how
+        key = _key(painter), named(clip), how
         if self._effects.find(key) is None and not painter.facts()["no_style_space"]:
             found = known_effects(cast(Any, painter), clip, how)
             if found is not None:
@@ -163,20 +185,20 @@ class Editing:
 
     def learn(self, painter: Painter, clip: Any, how: str, tick: Tick) -> None:
         """Finds out what each channel of the model's styles does to pictures, if that is not known, and keeps it."""
-        from ganlab.text.directions import keep_effects
+        from ganlab.text.directions import keep_effects, named
         from ganlab.text.joint import find_effects
 
         if not self.ready(painter, clip, how):
             for found in find_effects(cast(Any, painter), clip, how, tick):
                 keep_effects(cast(Any, painter), clip, found)
-                self._effects.get((_key(painter), clip.name, found.how), lambda found=found: found)  # type: ignore[misc]
+                self._effects.get((_key(painter), named(clip), found.how), lambda found=found: found)  # type: ignore[misc]
 
     def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float, how: str) -> Any:
         """The direction from one text to another; `InvalidInput` where the channels are not known yet."""
         from ganlab.latents.directions import s_direction
-        from ganlab.text.directions import text_change, text_offsets
+        from ganlab.text.directions import named, text_change, text_offsets
 
-        effects = self._effects.find((_key(painter), clip.name, how)) if self.ready(painter, clip, how) else None
+        effects = self._effects.find((_key(painter), named(clip), how)) if self.ready(painter, clip, how) else None
         if effects is None:
             raise InvalidInput("text", "needs to know the model's channels first: press “Learn this model”")
         check_words(clip, neutral=neutral, target=target)
@@ -202,29 +224,27 @@ class Editing:
         features = getattr(self.reader(), "features", None) if makes_faces(painter) else None
         return cast(Callable[[Any], Any], features or clip.embed_images)
 
+    def eyes(self, painter: Painter) -> tuple[str, Callable[[Any], Any]] | None:
+        """A network at hand that knows this model's pictures, as (its name, its feature maps); None: there is none.
 
-def eyes_for(painter: Painter) -> tuple[str, Callable[[Any], Any]] | None:
-    """A network at hand that knows this model's pictures, as (its name, its feature maps); None where there is none.
+        Of cartoon faces the classifier; of others Inception, where its weights are on disk, else a CLIP of photos.
+        """
+        if makes_faces(painter):
+            here = copy.deepcopy(self.reader()).to(cast(Any, painter).engine.device)  # that one is shared
+            return "the classifier of faces", here.maps
+        if painter.facts()["channels"] != 3:
+            return None
+        from ganlab.features.inception import load_inception, weights_path
 
-    Of cartoon faces the classifier; of others Inception, where its weights are on disk, else a CLIP that knows photos.
-    """
-    device = str(cast(Any, painter).engine.device)
-    if makes_faces(painter):
-        from ganlab.features.faces import load_classifier
+        if weights_path().is_file():
+            return "Inception", load_inception(weights_path()).maps
+        return ("CLIP", self.clip().maps) if not self.texts.missing() and self.texts.photos() else None
 
-        reader = copy.deepcopy(load_classifier()).to(device)  # that one is shared
-        return "the classifier of faces", reader.maps
-    if painter.facts()["channels"] != 3:
-        return None
-    from ganlab.features.inception import load_inception, weights_path
-
-    if weights_path().is_file():
-        return "Inception", load_inception(weights_path()).maps
-    if not _photos():
-        return None
-    from ganlab.text.clip import load_clip
-
-    return "CLIP", load_clip(clip_name(), device).maps
+    def warning(self, painter: Painter) -> str:
+        """What a visitor should know of texts on this model; "" for nothing."""
+        if self.texts.missing() or makes_faces(painter) or self.texts.photos():
+            return ""
+        return FACES_ALONE
 
 
 class Held:
@@ -277,11 +297,14 @@ def _key(painter: Painter) -> tuple[str, str]:
 
 def check_words(clip: Any, **texts: str) -> None:
     """`InvalidInput`, named as the text is, for one of which a CLIP with a list of words knows none."""
+    from ganlab.text.directions import LONGEST
     from ganlab.text.words import words_of
 
     vocabulary = getattr(clip, "vocabulary", None)
     for field, text in texts.items():
-        if vocabulary is None or not text.strip() or any(word in vocabulary.numbers for word in words_of(text)):
+        if vocabulary is None or not text.strip() or len(text) > LONGEST:  # too long is said where it is read
+            continue
+        if any(word in vocabulary.numbers for word in words_of(text)):
             continue
         hint = " ".join(vocabulary.hint(text).split("?")[:1])
         more = f" ({hint.rstrip('.')})" if 0 < len(hint) < 120 else ""

@@ -1,10 +1,10 @@
 """What the editing lab's page asks for: directions of a model, and texts as directions."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 from ganlab.config import InvalidInput
-from ganlab.recipe import MOST_LAYERS
+from ganlab.recipe import MOST_LAYERS, Edit, Recipe
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
 from ganlab.serving.edits import SUGGESTIONS, makes_faces
 from ganlab.serving.models import Painter, Tick
@@ -25,6 +25,7 @@ def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
             "ready": [how for how in HOWS if clip is not None and editing.ready(painter, clip, how)],
             "directions": [one.to_dict(full=True) for one in editing.held(painter)],
             "suggestions": list(SUGGESTIONS) if makes_faces(painter) else [],
+            "warning": editing.warning(painter),
         }
 
     viewer.say(ask, "editing", **studio.worker(model_of(message, viewer)).ask(work).result())
@@ -32,7 +33,7 @@ def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
 
 def _directions(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
     worker = studio.worker(model_of(message, viewer))
-    kind, layers = message.get("kind"), _layers(message.get("layers"))
+    kind, layers = message.get("kind"), layers_in(message)
 
     def work(painter: Painter) -> list[Any]:
         tick = worker.between(painter, _tick(viewer, ask, end))
@@ -40,6 +41,28 @@ def _directions(studio: Workers, viewer: Viewer, ask: int, message: Message, end
 
     found = worker.ask(work, long=True).result()
     viewer.say(ask, "directions", directions=[one.to_dict(full=True) for one in found])
+
+
+def _directions_open(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
+    """The directions in a visitor's file, if they are this model's."""
+    from ganlab.latents.directions import Directions
+
+    text = message.get("text")
+    found = Directions.from_json(text if isinstance(text, str) else "")
+
+    def work(painter: Painter) -> None:
+        facts = painter.facts()
+        if found.sha256 and found.sha256 != facts["sha256"]:
+            raise InvalidInput("file", f"holds directions of another model ({found.model[:60] or 'without a name'})")
+        for one in found.directions:
+            try:
+                edit = Edit(one.name, one.space, one.vector, 1.0, one.layers)
+                cast(Any, painter).lower(Recipe(facts["name"], edits=(edit,)))
+            except InvalidInput as error:
+                raise InvalidInput("file", f"holds “{one.name[:60]}”, whose direction {error.problem}") from None
+
+    studio.worker(model_of(message, viewer)).ask(work).result()
+    viewer.say(ask, "directions", directions=[one.to_dict(full=True) for one in found.directions])
 
 
 def _learn(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
@@ -86,7 +109,9 @@ def _tick(viewer: Viewer, ask: int, end: Event) -> Tick:
     return tick
 
 
-def _layers(value: Any) -> tuple[int, ...] | None:
+def layers_in(message: Message) -> tuple[int, ...] | None:
+    """The rows of ws that a message names; None: all."""
+    value = message.get("layers")
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > MOST_LAYERS or not all(type(row) is int for row in value):
@@ -108,4 +133,10 @@ def _words(message: Message, name: str) -> str:
     return value
 
 
-EDIT_JOBS: dict[str, Job] = {"editing": _editing, "directions": _directions, "learn": _learn, "text": _text}
+EDIT_JOBS: dict[str, Job] = {
+    "editing": _editing,
+    "directions": _directions,
+    "directions_open": _directions_open,
+    "learn": _learn,
+    "text": _text,
+}

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ganlab.config import InvalidInput
 from ganlab.render import pictures
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
-from ganlab.serving.edits import eyes_for, makes_faces
+from ganlab.serving.edits import makes_faces
 from ganlab.serving.limits import check_edit_steps
 from ganlab.serving.models import Painter, Tick
 
@@ -31,6 +31,7 @@ LIKENESS = (  # error as a part of the mean picture's, and what that looks like
     (math.inf, "Not found: this model may not make such pictures."),
 )
 DATA = "data:image/png;base64,"
+GAIN = 0.98  # of the error without them, from which on noise maps are left out of a recipe
 Event = threading.Event
 
 
@@ -86,14 +87,15 @@ def _invert(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Ev
 
     def work(painter: Painter) -> dict[str, Any]:
         go_on = worker.between(painter, lambda done, of: not end.is_set())
-        return _search(viewer, ask, painter, photo, how, worker.between(painter, tick), go_on)
+        eyes = studio.editing.eyes(painter)
+        return _search(viewer, ask, painter, photo, how, eyes, worker.between(painter, tick), go_on)
 
     found = worker.ask(work, long=True).result()
     viewer.say(ask, "inverted", **found, stopped=end.is_set())
 
 
 def _search(
-    viewer: Viewer, ask: int, painter: Painter, photo: bytes, how: Any, tick: Tick, go_on: Tick
+    viewer: Viewer, ask: int, painter: Painter, photo: bytes, how: Any, eyes: Any, tick: Tick, go_on: Tick
 ) -> dict[str, Any]:
     """The search itself, in the model's thread; what is told of its best step."""
     from dataclasses import replace
@@ -102,8 +104,7 @@ def _search(
     from ganlab.recipe import Noise, Recipe
     from ganlab.render.sheet import to_pixels
 
-    renderer, eyes = cast(Any, painter), eyes_for(painter)
-    by, maps = ("", None) if eyes is None else eyes
+    renderer, (by, maps) = cast(Any, painter), eyes or ("", None)
     target = read_target(photo, renderer)
     how = replace(how, starts=min(how.starts, max(FEWEST_STARTS, STARTS // target[0].numel())))
     average = error_of(renderer, target, average_of(renderer), maps)
@@ -124,6 +125,8 @@ def _search(
         plain = replace(recipe, noise=Noise())
         error, without = (error_of(renderer, target, made, maps).rmse for made in (recipe, plain))
         more = f" Without the noise that was found: {without / 2:.1%}."
+        if error > GAIN * without:
+            recipe, error, more = plain, without, " Noise of its own brings it no nearer, so it was left out."
     seen = f" Compared by pixels{by and f' and by what {by} sees'}."
     return {"recipe": recipe.to_dict(full=True), "error": error, "text": in_words(error, average.rmse) + more + seen}
 

@@ -15,7 +15,7 @@ from ganlab.recipe import SEEDS, Edit, Recipe, Source, unpack_channels, unpack_l
 from ganlab.serving.asking import Job, Message, Viewer, Workers, chunks, model_of, recipe_of, recipes_of
 from ganlab.serving.edits import check_words, makes_faces
 from ganlab.serving.models import Painter
-from ganlab.serving.studio_edits import about_text, text_wish
+from ganlab.serving.studio_edits import about_text, layers_in, text_wish
 
 MOST = 24  # pictures that an edit is measured on
 AT_ONCE = 4  # pictures that are made together
@@ -25,11 +25,16 @@ Event = threading.Event
 
 
 def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
-    """Figures of edit number `at` of each of some pictures, and what of the model it moves."""
+    """Figures of edit number `at` of each of some pictures, of `own` by itself, and what of the model it moves.
+
+    Edits of the same name are one: an optimization, and the direction that it began at.
+    """
     worker, at = studio.worker(model_of(message, viewer)), message.get("at")
 
     def look(painter: Painter) -> tuple[list[Recipe], list[dict[str, Any]], bool]:
         recipes = recipes_of(message, painter, MOST)
+        if message.get("own") is not None:
+            recipes = [*recipes, recipe_of({"recipe": message["own"]}, painter)]
         edits = [recipe.edits[at] for recipe in recipes if type(at) is int and 0 <= at < len(recipe.edits)]
         if len(edits) < len(recipes):
             raise InvalidInput("at", "must be the number of an edit that all pictures have")
@@ -41,14 +46,17 @@ def _quality(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
         return torch.cat(list(_pictures(worker, recipes, end)))
 
     recipes, layers, faces = worker.ask(look).result()
-    figures = None
+    figures = own = None
     if not studio.editing.texts.missing():
-        before = [replace(recipe, edits=_without(recipe, cast(int, at))) for recipe in recipes]
-        after = [replace(recipe, edits=_unmuted(recipe, cast(int, at))) for recipe in recipes]
+        before = pictures([replace(recipe, edits=_without(recipe, cast(int, at))) for recipe in recipes])
+        after = pictures([replace(recipe, edits=_unmuted(recipe, cast(int, at))) for recipe in recipes])
         name, neutral = recipes[0].edits[cast(int, at)].name, message.get("neutral")
         neutral = neutral if isinstance(neutral, str) and neutral.strip() else NEUTRAL
-        figures = _figures(studio, pictures(before), pictures(after), neutral, _said(name), faces)
-    viewer.say(ask, "quality", figures=figures, moved=layers)
+        many = len(recipes) - (message.get("own") is not None)
+        figures = _figures(studio, before[:many], after[:many], neutral, _said(name), faces)
+        if many < len(recipes):
+            own = _figures(studio, before[many:], after[many:], neutral, _said(name), faces)
+    viewer.say(ask, "quality", figures=figures, own=own, moved=layers)
 
 
 def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event) -> None:
@@ -61,6 +69,7 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
 
     worker, clip, editing = studio.worker(model_of(message, viewer)), studio.editing.clip(), studio.editing
     neutral, target, beta, hows = text_wish(message)
+    layers = layers_in(message)
 
     def work(painter: Painter) -> tuple[Recipe, list[tuple[str, Any]]]:
         ready = [how for how in hows if editing.ready(painter, clip, how)] or hows[:1]
@@ -75,7 +84,7 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
         return recipe_of(message, painter), found
 
     recipe, found = worker.ask(work).result()
-    tries = [as_edit(direction, strength) for _, direction in found for strength in STRENGTHS]
+    tries = [replace(as_edit(direction, s), layers=layers) for _, direction in found for s in STRENGTHS]
     change = text_change(clip, neutral, target)
 
     best_of = min(FINALISTS, len(tries))
@@ -145,8 +154,11 @@ def _said(name: str) -> str:
 
 
 def moved(painter: Painter, edit: Edit) -> list[dict[str, Any]]:
-    """How much of an edit each layer takes, the most 1; in S also how many of its channels move."""
-    facts = painter.facts()
+    """How much of an edit each layer takes, the most 1; in S also how many of its channels move, which, and how far.
+
+    `ticks`: for each channel that moves (its place among its layer's, from 0 to 1; how far, the farthest of all 1).
+    """
+    facts, ticks = painter.facts(), list[list[tuple[float, float]]]()
     if edit.space == "w":
         rows = unpack_latent(edit.direction)
         at = [row if len(rows) > 1 else 0 for row in range(facts["num_ws"])]
@@ -161,12 +173,25 @@ def moved(painter: Painter, edit: Edit) -> list[dict[str, Any]]:
             inside = (channels >= layer["first"]) & (channels < layer["first"] + layer["channels"])
             inside &= edit.layers is None or layer["row"] in edit.layers
             parts.append((str(layer["name"]), float((values[inside] ** 2).sum()) ** 0.5, int(inside.sum())))
+            own = zip(((channels[inside] - layer["first"]) / layer["channels"]).tolist(), values[inside].tolist())
+            ticks.append([(round(place, 4), value) for place, value in own])
     most = max((size for _, size, _ in parts), default=0.0) or 1.0
-    return [{"name": name, "part": round(size / most, 4), "channels": number} for name, size, number in parts]
+    farthest = max((abs(value) for layer in ticks for _, value in layer), default=0.0) or 1.0
+    told: list[dict[str, Any]] = [
+        {"name": name, "part": round(size / most, 4), "channels": number} for name, size, number in parts
+    ]
+    for row, layer in zip(told, ticks):
+        row["ticks"] = [(place, round(value / farthest, 3)) for place, value in layer]
+    return told
+
+
+def _same(recipe: Recipe, at: int) -> list[bool]:
+    """Which edits go by the name of edit number `at`."""
+    return [edit.name == recipe.edits[at].name for edit in recipe.edits]
 
 
 def _without(recipe: Recipe, at: int) -> tuple[Edit, ...]:
-    return recipe.edits[:at] + recipe.edits[at + 1 :]
+    return tuple(edit for edit, same in zip(recipe.edits, _same(recipe, at)) if not same)
 
 
 def _unmuted(recipe: Recipe, at: int) -> tuple[Edit, ...]:

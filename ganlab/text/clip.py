@@ -14,10 +14,12 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from ganlab import pickles
 from ganlab.config import InvalidInput
-from ganlab.files import sha256_of
+from ganlab.files import cache_folder, sha256, sha256_of, write_atomic
 from ganlab.text.small import SHIPPED, ClipLayout, SmallFile, read_small, write_small
 from ganlab.text.words import Vocabulary
 
@@ -25,6 +27,7 @@ OWN = "faces"  # the name of the one that ships
 HEAD = 32  # channels of a head of the pictures' last attention
 UNPICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz", ".npy")
 WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")  # what they are called on the hub
+PICKLED = ("open_clip_pytorch_model.bin", "pytorch_model.bin")  # and where they are pickles
 MOST_LOADED = 3
 Tokenize = Callable[[list[str]], Tensor]
 
@@ -180,7 +183,8 @@ def load_clip(name: str = OWN, device: torch.device | str = "cpu") -> Clip:
       They are fetched from the Hugging Face hub the first time, unless HF_HUB_OFFLINE is set.
     - "ViT-B-32:FILE.safetensors": a model of open_clip with the weights of a file here.
 
-    Nothing is ever unpickled. `InvalidInput` says what is wrong, and what to do.
+    What is published as a pickle alone is read as data; nothing in it is ever run. `InvalidInput` says what is wrong,
+    and what to do.
     """
     model, _, path = str(name).strip().partition(":")
     if path.endswith((*UNPICKLED, ".safetensors")):
@@ -288,10 +292,11 @@ def _fetched(name: str, source: str) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     place, _, given = source.rpartition("/")
-    wanted = (str(Path(given).with_suffix(".safetensors")),) if given else WEIGHTS
+    wanted = (str(Path(given).with_suffix(".safetensors")), given) if given else (*WEIGHTS, *PICKLED)
     for file in wanted if place else ():
         try:
-            return Path(hf_hub_download(place, file))
+            path = Path(hf_hub_download(place, file))
+            return path if path.suffix == ".safetensors" else _unpickled(name, path)
         except LocalEntryNotFoundError:
             off = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
             why = "HF_HUB_OFFLINE is set" if off else "the Hugging Face hub cannot be reached"
@@ -304,4 +309,14 @@ def _fetched(name: str, source: str) -> Path:
             continue
         except (HfHubHTTPError, OSError) as error:
             raise InvalidInput("clip", f"{name} cannot be fetched: {' '.join(str(error).split())[:120]}") from None
-    raise InvalidInput("clip", f"{name} is published only as a pickle, which could run code; choose another")
+    raise InvalidInput("clip", f"{name} is not published in a form that is known here; choose another")
+
+
+def _unpickled(name: str, path: Path) -> Path:
+    """The tensors of a pickle as safetensors in the user's cache; it is read as data, and nothing in it is run."""
+    stamp = sha256(f"{name}/{path.resolve()}/{_stamp(path)}".encode())[:24]
+    out = cache_folder("clip") / f"clip-{stamp}.safetensors"
+    if not out.is_file():
+        tensors = next(iter(pickles.read(path).networks.values())).tensors
+        write_atomic(out, save_tensors({key: value.clone().contiguous() for key, value in tensors.items()}))
+    return out

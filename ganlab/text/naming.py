@@ -59,30 +59,36 @@ def name_directions(
     usual = torch.cat([clip.embed_images(coloured(renderer.images(part))).cpu() for part in ws[:USUAL].split(PICTURES)])
     changes = texts / (usual @ texts.T).std(0).clamp(min=1e-6)[:, None]
     ws = ws[:PICTURES]
-    named = []
+    walks = []
     for done, direction in enumerate(directions):
         if tick is not None and not tick(done, len(directions)):
             raise Cancelled
         up, down = (_seen(renderer, clip, ws, direction, sign * STEP) for sign in (1.0, -1.0))
-        named.append(_named(direction, (up - down).mean(0), changes, captions))
-    return named
+        walks.append((up - down).mean(0))
+    ends = nearest_captions(torch.stack(walks), changes, captions) if walks else []
+    return [_named(direction, *both) for direction, both in zip(directions, ends)]
 
 
 def nearest_captions(
-    change: Float[Tensor, " d"], changes: Float[Tensor, "k d"], captions: Sequence[str]
-) -> tuple[str, str]:
-    """(the caption that a change of pictures leads to, the one it leads away from); "" where none is near enough.
+    walks: Float[Tensor, "n d"], changes: Float[Tensor, "k d"], captions: Sequence[str]
+) -> list[tuple[str, str]]:
+    """For each change of pictures (the caption that it leads to, the one that it leads away from); "": none is near.
 
-    `changes`: of each caption its vector, over the standard deviation of its score from picture to picture.
+    `changes`: of each caption its vector, over the standard deviation of its score from picture to picture. A caption
+    names what one change leads to, the one that it fits best, and what one leads away from; others take what fits next.
     """
-    scores = changes @ change
-    ends = (int(scores.argmax()), float(scores.max())), (int(scores.argmin()), float(-scores.min()))
-    towards, away = (captions[k] if score >= LEAST else "" for k, score in ends)
-    return towards, away
+    scores = walks @ changes.T  # [n, k]
+    found = [["", ""] for _ in walks]
+    both = torch.stack([scores, -scores], 1)  # [n, 2, k]
+    while float(both.max()) >= LEAST:
+        n, end, k = (int(i) for i in torch.unravel_index(both.argmax(), both.shape))
+        found[n][end] = captions[k]
+        both[n, end] = -torch.inf  # this end has its name,
+        both[:, end, k] = -torch.inf  # and this name its change
+    return [(towards, away) for towards, away in found]
 
 
-def _named(direction: Direction, change: Tensor, changes: Tensor, captions: Sequence[str]) -> Direction:
-    towards, away = nearest_captions(change, changes, captions)
+def _named(direction: Direction, towards: str, away: str) -> Direction:
     if not towards and not away:
         return direction
     told = f"{_short(towards)}, or backwards {_short(away)}" if towards and away else _short(towards)

@@ -19,6 +19,7 @@ from ganlab.text.directions import Embedder
 UNREADABLE = ("freckles",)  # the classifier is hardly better there than a guess, as its card says
 FRESH = 200  # real faces that say how far apart two people are
 SEED = 1 << 31
+MOST_NAMED, WORTH_NAMING = 3, 0.1  # of the attributes that changed, too
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class EditQuality:
     reached: float | None = None  # and after
     flipped: float | None = None  # part of the other attributes that are read as something else
     dependency: float | None = None  # attribute dependency: change of the others in standard deviations
+    changed: tuple[tuple[str, float], ...] = ()  # the others that changed most: (attribute, part of the pictures)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -53,25 +55,43 @@ def edit_quality(
 
     `reader`: where they are cartoon faces. `aims`: what the text asks for (`aims.aims_of`).
     """
-    similarity = None
+    similarity = identity = None
     if change is not None:
         seen = clip.embed_images(before), clip.embed_images(after)
         similarity = float(directional_similarity(*seen, change).mean())
+        identity = _identity(*seen, change) if reader is None and len(before) > 1 else None
     if reader is None:
-        return EditQuality(len(before), similarity)
+        return EditQuality(len(before), similarity, identity)
     was, then = (torch.cat(in_batches(reader.features, images)) for images in (before, after))
     read, now = reader.read(was), reader.read(then)
     asked, common = {aim.attribute for aim in aims}, _common(reader)
     names = [head.name for head in reader.heads if head.options and head.name not in (*asked, *UNREADABLE)]
+    shown = _shown(read, now, names)
     return EditQuality(
         len(before),
         similarity,
         float(moved_beside(was, then, _rows(reader, asked)).mean() / common.distance),
         _share(aims, read),
         _share(aims, now),
-        float(flipped(read, now, _shown(read, now, names), names).mean()),
+        float(flipped(read, now, shown, names).mean()),
         float(attribute_dependency(read, now, common.spread, asked).mean()),
+        _most_changed(read, now, shown, names),
     )
+
+
+def _identity(before: Tensor, after: Tensor, change: Tensor) -> float:
+    """How far a CLIP's vectors moved beside what was asked for; 1: as from one of the pictures to the next."""
+    apart = (before - before.roll(1, 0)).norm(dim=1).mean()
+    return float(moved_beside(before, after, change.to(before)[None]).mean() / apart.clamp_min(1e-6))
+
+
+def _most_changed(
+    read: Mapping[str, Tensor], now: Mapping[str, Tensor], shown: Mapping[str, Tensor], names: Sequence[str]
+) -> tuple[tuple[str, float], ...]:
+    """The attributes that are read as something else most often, of the pictures that show them."""
+    parts = {name: float(flipped(read, now, shown, [name])[shown[name]].mean()) for name in names if shown[name].any()}
+    most = sorted(parts.items(), key=lambda item: -item[1])[:MOST_NAMED]
+    return tuple((name.replace("_", " "), round(part, 3)) for name, part in most if part >= WORTH_NAMING)
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,13 @@ class Vocabulary:
         return self.end + 1
 
     def __call__(self, texts: Sequence[str]) -> Int[Tensor, "n context"]:
-        """The numbers of each text, int64; words beyond the context are left out."""
+        """The numbers of each text, int64; unknown words are left out, and words beyond the context.
+
+        (Unknown ones would say more than nothing: the model takes them for those that it heard least often.)
+        """
         out = torch.full((len(texts), self.context), PAD)
         for row, text in zip(out, texts):
-            numbers = [self.numbers.get(word, UNKNOWN) for word in words_of(text)[: self.context - 2]]
+            numbers = [self.numbers[word] for word in words_of(text) if word in self.numbers][: self.context - 2]
             row[: len(numbers) + 2] = torch.tensor([self.start, *numbers, self.end])
         return out
 
@@ -56,4 +59,4 @@ class Vocabulary:
 
 def _hint(word: str, near: Iterable[str]) -> str:
     meant = " or ".join(f"“{other}”" for other in near)
-    return f"“{word}” is not a word this model knows" + (f"; did you mean {meant}?" if meant else ".")
+    return f"“{word}” is not a word this model knows, and was left out" + (f"; did you mean {meant}?" if meant else ".")

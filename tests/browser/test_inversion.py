@@ -56,7 +56,7 @@ def test_a_face_is_drawn_found_and_put_on_the_stage(open_page: Open, hub: str) -
     expect(told).to_contain_text("the average picture by")
     assert changes(page, use.click) != first
     recipe = recipe_of(page)
-    assert recipe["psi"] == 1 and recipe["sources"][0]["latent"].startswith("10x128:")
+    assert recipe["psi"] == 1 and recipe["sources"][0]["latent"].startswith("10x128h:")
     page.locator("[data-st=links] a", has_text="Latent").click()
     page.wait_for_url("**/latent")
     painted(page, 0)
@@ -85,7 +85,7 @@ def test_a_file_is_dropped_or_chosen_and_a_pdf_is_refused(open_page: Open, hub: 
     use = panel.get_by_role("button", name="Use it")
     expect(use).to_be_visible(timeout=60000)
     changes(page, use.click)
-    assert recipe_of(page)["sources"][0]["latent"].startswith("1x32:") and not recipe_of(page)["noise"]["maps"]
+    assert recipe_of(page)["sources"][0]["latent"].startswith("1x32h:") and not recipe_of(page)["noise"]["maps"]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -134,14 +134,14 @@ def test_a_text_is_an_edit_and_a_model_without_styles_says_why_not(open_page: Op
     expect(told).to_be_hidden(timeout=60000)
     target = page.get_by_label("Target text: what it should show")
     changes(page, lambda: target.fill("a red thing"))
-    expect(page.locator(".studio-edit b")).to_have_text("a red thing")
+    expect(page.locator(".studio-edit b")).to_have_text("red thing")
     expect(told).to_contain_text(re.compile(r"Strength [\d.]+ fits, channels together"), timeout=20000)
     second = standing(page)
     assert second != first and recipe_of(page)["edits"][0]["strength"] == fitted(told)
     assert changes(page, lambda: slide(page, "alpha", 50)) != second
     assert changes(page, page.get_by_role("button", name="Fit strength").click) == second
     changes(page, lambda: target.fill("a blue thing"))
-    expect(page.locator(".studio-edit b")).to_have_text("a blue thing")  # the same edit, written anew
+    expect(page.locator(".studio-edit b")).to_have_text("blue thing")  # the same edit, written anew
     for text, says in (("😀", "says the same"), ("red " * 2500, "10,000 characters"), ("ein Gesicht", "says the same")):
         target.fill(text)
         expect(told).to_contain_text(says)
@@ -165,8 +165,10 @@ def test_a_sentence_changes_what_the_classifier_reads(open_page: Open, server: s
     changes(page, lambda: target.fill("a person with red lipstick"))
     told = page.locator(".studio-block [role=status]").first
     expect(told).to_contain_text("fits", timeout=30000)  # as strong as suits the picture, with nobody's help
-    asked = page.locator(".edit-figure[data-name=asked] b")
+    asked = page.locator("[data-of=others] .edit-figure[data-name=asked] b")
     expect(asked).to_have_text(re.compile("%"), timeout=30000)
     before, after = (int(number) for number in re.findall(r"\d+", asked.inner_text()))
     assert after >= before + 40  # per cent of the pictures on show that are read as having it
-    assert page.locator(".edit-layer").count() > 5 and page.locator(".edit-figure").count() == 5
+    assert page.locator(".edit-layer").count() > 5 and page.locator("[data-of=others] .edit-figure").count() == 5
+    assert page.locator(".edit-strip").count() == page.locator(".edit-layer").count()  # channels, layer by layer
+    expect(page.locator("[data-of=own] .edit-figure[data-name=asked] b")).to_have_text(re.compile("→ 100 %"))

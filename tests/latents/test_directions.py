@@ -219,7 +219,7 @@ def test_files_both_ways(tmp_path: Path) -> None:
     path = tmp_path / "faces.directions.json"
     d.save_directions(path, SOME)
     assert d.load_directions(path) == SOME
-    many = Directions(directions=(d.w_direction("x", torch.randn(18, 512)),) * 6)
+    many = Directions(directions=(d.w_direction("x", torch.randn(18, 512)),) * 12)
     with pytest.raises(InvalidInput, match=r"directions: are .* characters long; keep fewer"):
         d.save_directions(path, many)
     assert d.load_directions(path) == SOME

@@ -1,5 +1,6 @@
 """The editing lab's questions: directions and texts, with a small model and a made-up embedding in CLIP's place."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,23 @@ def test_without_a_clip_the_rest_works(tmp_path: Path) -> None:
     for job in ("learn", "text"):
         assert tab.ask(do=job, **RED)[0]["text"].startswith("Text needs our own small CLIP")
     assert tab.ask(do="directions", kind="pca", **ONE)[0]["type"] == "directions"
+
+
+def test_a_file_of_directions_is_opened_if_it_is_this_model_s(tab: Tab) -> None:
+    found = tab.ask(do="directions", kind="sefa", **ONE)[0]["directions"][:3]
+    sha256 = tab.ask(do="open", model="tiny")[0]["facts"]["sha256"]
+    text = json.dumps({"model": "tiny", "sha256": sha256, "directions": found})
+    assert tab.ask(do="directions_open", text=text, **ONE)[0]["directions"] == found
+    wrong = {
+        "": "not valid JSON",
+        json.dumps({"directions": found, "sha256": "ab" * 32, "model": "other"}): "directions of another model (other)",
+        json.dumps({"directions": [{**found[0], "vector": "1x3:AAAAAAAAAAAAAAAA"}]}): "whose direction",
+        json.dumps(
+            {"directions": [{"name": "bad", "space": "s", "vector": "1:!!"}]}
+        ): "“bad”, whose direction is damaged",
+        "[" * 3000: "",
+    }
+    for given, said in wrong.items():
+        told = tab.ask(do="directions_open", text=given, **ONE)[0]
+        assert told["type"] == "error" and said in told["text"], told
+    assert tab.ask(do="directions_open", **ONE)[0]["type"] == "error"

@@ -17,11 +17,13 @@ from ganlab.config import InvalidInput
 from ganlab.features.faces import load_classifier
 from ganlab.latents.inversion import Inversion
 from ganlab.recipe import Recipe, unpack_latent
-from ganlab.serving import edits
+from ganlab.serving import studio_invert
+from ganlab.serving.edits import Texts
 from ganlab.serving.models import Catalogue, Model, Painter
 from ganlab.serving.studio import Studio
 from ganlab.serving.studio_invert import PHOTO_SIDE, in_words, photo_of
 from ganlab.synthesis import Memory, open_renderer
+from ganlab.text.clip import load_clip
 from tests.fake_painter import FakePainter
 from tests.serving.test_studio import Tab
 from tests.tiny_models import write_model
@@ -82,12 +84,23 @@ def test_any_model_takes_any_picture(tab: Tab) -> None:
         do="invert", photo=data_url(Image.new("RGBA", (40, 9))), how={**SHORT, "space": "w", "noise": True}, **PLAIN
     )
     assert unpack_latent(told["recipe"]["sources"][0]["latent"]).shape == (1, 32)
-    assert "Without the noise that was found" in told["text"] and told["recipe"]["noise"]["maps"].startswith("4,8,8,")
     assert tab.parts("tile")[-1]["terms"]["perceptual"] == 0
 
 
+@pytest.mark.parametrize("helps", [True, False])
+def test_noise_that_was_found_is_kept_where_it_helps(tab: Tab, monkeypatch: pytest.MonkeyPatch, helps: bool) -> None:
+    monkeypatch.setattr(studio_invert, "GAIN", 10.0 if helps else 0.0)
+    photo = data_url(Image.effect_noise((32, 32), 60))
+    told, _ = tab.ask(do="invert", photo=photo, how={**SHORT, "noise": True}, **PLAIN)
+    maps = told["recipe"]["noise"]["maps"]
+    assert maps.startswith("4,8,8,16,16,32,32:") if helps else maps == ""
+    said = "Without the noise that was found" if helps else "brings it no nearer, so it was left out"
+    assert said in told["text"]
+    assert tab.ask(do="render", recipe=told["recipe"])[0]["type"] == "picture"
+
+
 def test_a_clip_or_inception_at_hand_looks_along(tab: Tab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(edits, "_photos", lambda: True)
+    monkeypatch.setattr(tab.studio.editing, "texts", Texts(lambda: "", load_clip, lambda: True))
     told, _ = tab.ask(do="invert", photo=data_url(Image.new("RGB", (40, 40), "red")), how=SHORT, **PLAIN)
     assert "by pixels and by what CLIP sees" in told["text"]
     assert tab.parts("tile")[-1]["terms"]["perceptual"] > 0

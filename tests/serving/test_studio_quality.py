@@ -85,9 +85,29 @@ def test_an_edit_of_styles_says_which_layers_it_moves(tab: Tab) -> None:
 
 def test_the_others_of_a_stack_stay(tab: Tab) -> None:
     edit = edit_of(tab.ask(do="text", **RED)[0]["direction"], 3.0)
-    nothing = {**edit, "strength": 0.0}
+    nothing = {**edit, "strength": 0.0, "name": "a blue thing"}
     told, _ = tab.ask(do="quality", recipes=recipes(edit, nothing), at=1, neutral="a thing")
     assert told["figures"]["similarity"] == 0
+
+
+def test_edits_of_one_text_are_measured_together_and_one_s_own_picture_by_itself(tab: Tab) -> None:
+    edit = edit_of(tab.ask(do="text", **RED)[0]["direction"], 3.0)
+    half, second = {**edit, "strength": 2.0}, {**edit, "strength": 1.0}
+    others = recipes(half, second)
+    told, _ = tab.ask(do="quality", recipes=others[:-1], own=others[-1], at=1, neutral="a thing")
+    whole, _ = tab.ask(do="quality", recipes=recipes(edit)[:-1], own=recipes(edit)[-1], at=0, neutral="a thing")
+    for figures in ("figures", "own"):
+        assert told[figures]["similarity"] == pytest.approx(whole[figures]["similarity"], abs=0.01), figures
+    assert (told["own"]["pictures"], told["figures"]["pictures"]) == (1, len(others) - 1)
+
+
+def test_every_channel_that_moves_is_a_tick(tab: Tab) -> None:
+    edit = edit_of(tab.ask(do="text", **RED)[0]["direction"], 3.0)
+    moved = tab.ask(do="quality", recipes=recipes(edit), at=0, neutral="a thing")[0]["moved"]
+    ticks = [tick for layer in moved for tick in layer["ticks"]]
+    assert len(ticks) == sum(layer["channels"] for layer in moved) > 0
+    assert all(0 <= place < 1 and -1 <= value <= 1 for place, value in ticks)
+    assert max(abs(value) for _, value in ticks) == 1
 
 
 def test_an_edit_of_w_says_which_layers_it_moves(tab: Tab) -> None:

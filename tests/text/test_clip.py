@@ -12,13 +12,14 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from ganlab import weights as model_files
 from ganlab.cli import App
 from ganlab.cli_clip import NAME, Learn, TrainClip
 from ganlab.config import InvalidInput
 from ganlab.data.faces import sample, with_attribute
 from ganlab.nn.supervised import STATE
-from ganlab.serving.edits import CLIP_VARIABLE, OWN_TEXTS
-from ganlab.synthesis import open_renderer
+from ganlab.serving.edits import CLIP_VARIABLE, OWN_TEXTS, Editing
+from ganlab.synthesis import Renderer, open_renderer
 from ganlab.text import clip as module
 from ganlab.text.clip import OWN, Clip, build_small, encode_texts, load_clip, open_clip_names, save_clip, small_clip
 from ganlab.text.directions import known_effects, load_effects
@@ -68,15 +69,15 @@ def small() -> Clip:
 def test_a_text_becomes_numbers_between_a_start_and_an_end() -> None:
     words = Vocabulary(WORDS, 6)
     (row,) = words(["A person, WITH tail!"])
-    assert row.tolist() == [words.start, 2, 5, 8, 1, words.end]
+    assert row.tolist() == [words.start, 2, 5, 8, words.end, 0]  # what is not known is left out
     assert words(["", "with " * 50]).shape == (2, 6) and len(words) == 12
     assert words([""])[0].tolist() == [words.start, words.end, 0, 0, 0, 0]
 
 
 def test_unknown_words_get_a_hint(small: Clip) -> None:
     assert small.unknown_words("a person with rond glases and glases") == ["rond", "glases", "and"]
-    assert small.hint("rond face") == "“rond” is not a word this model knows; did you mean “round”?"
-    assert small.hint("xylophone") == "“xylophone” is not a word this model knows."
+    assert small.hint("rond face") == "“rond” is not a word this model knows, and was left out; did you mean “round”?"
+    assert small.hint("xylophone") == "“xylophone” is not a word this model knows, and was left out."
     assert small.hint("a red face") == "" and small.unknown_words("a red face") == []
 
 
@@ -384,6 +385,40 @@ def test_a_model_of_open_clip_sees_and_reads_as_open_clip_does(tmp_path: Path) -
     assert [tuple(part.shape) for part in maps] == [(3, 384, 7, 7)] * 3  # of 224 px in patches of 32
 
 
+def test_a_published_pickle_is_read_as_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import open_clip
+    from huggingface_hub.errors import EntryNotFoundError
+
+    monkeypatch.setenv("GANLAB_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    theirs, _, _ = open_clip.create_model_and_transforms("ViT-S-32-alt")
+    torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+
+    def download(place: str, file: str) -> str:
+        if file != "pytorch_model.bin":
+            raise EntryNotFoundError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    found = module._fetched("ViT-S-32-alt/some", "someone/repo/pytorch_model.bin")
+    assert found.suffix == ".safetensors" and found.parent == tmp_path / "cache"
+    assert found == module._fetched("ViT-S-32-alt/some", "someone/repo/pytorch_model.bin")
+    ours = load_clip(f"ViT-S-32-alt:{found}")
+    text = ["a smiling person"]
+    with torch.no_grad():
+        read = theirs.eval().encode_text(open_clip.get_tokenizer("ViT-S-32-alt")(text))
+    assert torch.cosine_similarity(ours.embed_texts(text), read).item() > 0.9999
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"visual.proj": Evil()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(InvalidInput):
+        module._fetched("ViT-S-32-alt/some", "someone/repo/pytorch_model.bin")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_feature_maps_tell_pictures_apart_and_lead_back_to_them(small: Clip) -> None:
     images = (torch.rand(2, 3, 48, 48) * 2 - 1).requires_grad_(True)
     maps = small.maps(images)
@@ -391,6 +426,29 @@ def test_feature_maps_tell_pictures_apart_and_lead_back_to_them(small: Clip) -> 
     assert len(maps) == 3 and sides == sorted(sides, reverse=True) and not torch.allclose(maps[0][0], maps[0][1])
     sum(part.square().mean() for part in maps).backward()
     assert images.grad is not None and (images.grad != 0).float().mean() > 0.5
+
+
+def test_a_clip_that_cannot_be_had_leaves_the_rest_of_the_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv(CLIP_VARIABLE, "ViT-B-32/laion400m_e32")
+    assert "cannot be read: the weights of ViT-B-32/laion400m_e32 are not on this machine" in OWN_TEXTS.missing()
+    assert not OWN_TEXTS.photos()
+    editing = Editing()
+    painter = Renderer(model_files.load(write_model(tmp_path, resolution=16)), "tiny")
+    offers = editing.offers(painter)
+    assert offers["text"].startswith("Text cannot be read: the weights") and not offers["pca"]
+    assert len(editing.directions(painter, "pca", None, lambda done, of: True)) > 3
+    assert editing.eyes(painter) is None and editing.warning(painter) == ""
+    with pytest.raises(InvalidInput, match="text: cannot be read"):
+        editing.clip()
+
+
+def test_a_clip_of_faces_alone_warns_where_other_pictures_are_made(tmp_path: Path) -> None:
+    painter = Renderer(model_files.load(write_model(tmp_path, resolution=16)), "tiny")
+    assert "knows cartoon faces alone" in Editing().warning(painter)
+    painter.G.about = {"data": "cartoon faces"}  # type: ignore[assignment]
+    assert Editing().warning(painter) == ""
 
 
 def test_a_server_reads_texts_with_the_clip_it_is_given(

@@ -21,9 +21,15 @@ def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
 
 def test_the_captions_at_both_ends_are_found() -> None:
     changes = torch.eye(3)
-    assert nearest_captions(torch.tensor([2.0, -3.0, 0.1]), changes, CAPTIONS) == (CAPTIONS[0], CAPTIONS[1])
-    assert nearest_captions(torch.tensor([2.0, 0.0, 0.1]), changes, CAPTIONS) == (CAPTIONS[0], "")
-    assert nearest_captions(torch.tensor([0.2, 0.0, 0.1]), changes, CAPTIONS) == ("", "")
+    walks = torch.tensor([[2.0, -3.0, 0.1], [0.2, 0.0, 0.1]])
+    assert nearest_captions(walks, changes, CAPTIONS) == [(CAPTIONS[0], CAPTIONS[1]), ("", "")]
+    assert nearest_captions(torch.tensor([[2.0, 0.0, 0.1]]), changes, CAPTIONS) == [(CAPTIONS[0], "")]
+
+
+def test_two_axes_do_not_get_one_name() -> None:
+    walks = torch.tensor([[3.0, 2.0, 0.0], [4.0, 0.0, 1.5], [1.2, 0.0, 0.0]])
+    named = nearest_captions(walks, torch.eye(3), CAPTIONS)
+    assert [towards for towards, _ in named] == [CAPTIONS[1], CAPTIONS[0], ""]
 
 
 def test_an_axis_is_named_by_what_it_does(renderer: Renderer) -> None:

@@ -89,7 +89,10 @@ def test_what_cannot_be_said_is_left_open() -> None:
     clip = load_clip()
     change = text_change(clip, "a person", "a bald person")
     plain = edit_quality(BEFORE, BEFORE, change, clip)
-    assert plain.similarity == 0 and plain.to_dict()["identity"] is None
+    assert plain.similarity == plain.identity == 0 and plain.to_dict()["reached"] is None
+    assert edit_quality(BEFORE[:1], BEFORE[:1], change, clip).identity is None  # nothing to compare it with
+    other = edit_quality(BEFORE, BEFORE.flip(0), change, clip).identity
+    assert other is not None and 0.5 < other < 1.5  # another person
     unread = edit_quality(BEFORE, BEFORE, change, clip, load_classifier(), ())
     assert unread.reached is None and unread.flipped == unread.identity == unread.dependency == 0
 
