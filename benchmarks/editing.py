@@ -35,18 +35,9 @@ from ganlab.text.mapper import MapperRun, mapped, train_mapper
 from ganlab.text.optimize import Optimization, optimized_together
 from ganlab.text.quality import EditQuality, edit_quality
 from ganlab.text.strength import FINALISTS, OTHERS, STRENGTHS, betas, settled, worth
+from ganlab.text.suggestions import IDEAS as SENTENCES
+from ganlab.text.suggestions import NEUTRAL
 
-NEUTRAL = "a person"
-SENTENCES = (
-    "a smiling person", "a sad person", "a person with an open mouth", "a person with closed eyes",
-    "a person with glasses", "a person with sunglasses", "a person without glasses", "a person with a beard",
-    "a person with a mustache", "a person without a beard", "a person with red lipstick", "a person with gold earrings",
-    "a person with red hair", "a person with black hair", "a person with blond hair", "a person with white hair",
-    "a person with long hair", "a person with curly hair", "a person with spiky hair", "a bald person",
-    "a person with pigtails", "a person with bangs", "a person with a crown", "a person with a cap",
-    "a person without a hat", "a person wearing red clothes", "a person wearing blue clothes",
-    "a person in a striped shirt", "a person with a blue background", "a person with a pink background",
-)  # fmt: skip
 CAN = 0.01  # of a model's pictures that show it, so that it can make it
 PSI = 0.7
 TIMES = (0.5, 1.0, 1.5)  # a mapper's step

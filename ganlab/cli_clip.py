@@ -2,7 +2,7 @@
 
 import copy
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,9 @@ import tyro
 
 from ganlab import __version__, zoo
 from ganlab.config import InvalidInput
+from ganlab.features.faces import load_classifier
 from ganlab.nn.devices import device_named
+from ganlab.serving.edits import makes_faces
 from ganlab.synthesis import open_renderer
 from ganlab.text import HOWS
 from ganlab.text.clip import OWN, load_clip, save_clip, small_clip
@@ -19,6 +21,7 @@ from ganlab.text.evaluate import FACES, ClipScores, evaluate_clip
 from ganlab.text.joint import find_effects
 from ganlab.text.sayings import vocabulary
 from ganlab.text.small import ClipLayout
+from ganlab.text.suggestions import suggested
 from ganlab.text.training import ClipRun, ClipTraining, train_clip
 
 NAME = "faces-clip.safetensors"
@@ -127,9 +130,13 @@ class Learn:
         renderer, clip = open_renderer(path if path.exists() else zoo.path_of(self.model)), load_clip(self.clip)
         begun = time.monotonic()
         found, *more = find_effects(renderer, clip, self.how)
+        if makes_faces(renderer):
+            found = replace(found, suggestions=suggested(renderer, clip, found, load_classifier()))
         kept = [keep_effects(renderer, clip, one) for one in (found, *more)]
         if self.out is not None:
             save_effects(self.out, found)
+        if found.suggestions:
+            print(f"works well: {', '.join(found.suggestions)}")
         moved = int(found.effects.any(1).sum())
         print(f"{moved:,} of {len(found.effects):,} channels move something; {time.monotonic() - begun:.0f} s")
         print(

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ganlab import files
@@ -189,9 +190,30 @@ class Editing:
         from ganlab.text.joint import find_effects
 
         if not self.ready(painter, clip, how):
-            for found in find_effects(cast(Any, painter), clip, how, tick):
+            first, *more = find_effects(cast(Any, painter), clip, how, tick)
+            for found in (self._with_ideas(painter, clip, first, tick), *more):
                 keep_effects(cast(Any, painter), clip, found)
                 self._effects.get((_key(painter), named(clip), found.how), lambda found=found: found)  # type: ignore[misc]
+
+    def _with_ideas(self, painter: Painter, clip: Any, found: Any, tick: Tick) -> Any:
+        """The same effects with texts that were tried, where a classifier can tell whether they work."""
+        from ganlab.text.suggestions import suggested
+
+        if not makes_faces(painter):
+            return found
+        return replace(found, suggestions=suggested(cast(Any, painter), clip, found, self.reader(), tick=tick))
+
+    def suggestions(self, painter: Painter, clip: Any) -> list[str]:
+        """Texts that work on this model; where none were tried, those that work on the cartoon faces that ship."""
+        from ganlab.text.directions import named
+
+        if not makes_faces(painter):
+            return []
+        for how in HOWS if clip is not None else ():
+            effects = self._effects.find((_key(painter), named(clip), how)) if self.ready(painter, clip, how) else None
+            if effects is not None and effects.suggestions:
+                return list(effects.suggestions)
+        return list(SUGGESTIONS)
 
     def text(self, painter: Painter, clip: Any, neutral: str, target: str, beta: float, how: str) -> Any:
         """The direction from one text to another; `InvalidInput` where the channels are not known yet."""

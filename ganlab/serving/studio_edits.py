@@ -6,7 +6,6 @@ from typing import Any, cast
 from ganlab.config import InvalidInput
 from ganlab.recipe import MOST_LAYERS, Edit, Recipe
 from ganlab.serving.asking import Job, Message, Viewer, Workers, model_of, numbers
-from ganlab.serving.edits import SUGGESTIONS, makes_faces
 from ganlab.serving.models import Painter, Tick
 from ganlab.text import HOWS
 
@@ -24,7 +23,7 @@ def _editing(studio: Workers, viewer: Viewer, ask: int, message: Message, end: E
             "offers": editing.offers(painter),
             "ready": [how for how in HOWS if clip is not None and editing.ready(painter, clip, how)],
             "directions": [one.to_dict(full=True) for one in editing.held(painter)],
-            "suggestions": list(SUGGESTIONS) if makes_faces(painter) else [],
+            "suggestions": editing.suggestions(painter, clip),
             "warning": editing.warning(painter),
         }
 

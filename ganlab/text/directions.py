@@ -33,6 +33,7 @@ SAMPLES = 2000  # of w, for the standard deviations
 SEED = 0
 LONGEST = 300  # characters of a text
 FORMAT = "ganlab channel effects 1"
+MOST_IDEAS = 12
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "effects"
 MOST_BYTES = 64_000_000
 TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "a portrait of {}", "a cartoon of {}", "an image of {}")
@@ -61,6 +62,7 @@ class ChannelEffects:
     deviations: Tensor  # [channels] of each style
     effects: Tensor  # [channels, D]; apart: unit vectors, zero where a channel does nothing, or makes colours
     how: str = "apart"  # one of `ganlab.text.HOWS`
+    suggestions: tuple[str, ...] = ()  # texts that were tried, and work; empty: none were
 
 
 @torch.inference_mode()
@@ -195,7 +197,9 @@ def named(clip: Embedder) -> str:
 
 def save_effects(path: Path, found: ChannelEffects) -> None:
     """Writes them as safetensors, all or nothing."""
-    header = {"format": FORMAT, "model": found.model, "clip": found.clip, "how": found.how}
+    header: dict[str, object] = {"format": FORMAT, "model": found.model, "clip": found.clip, "how": found.how}
+    if found.suggestions:
+        header["suggestions"] = list(found.suggestions)
     tensors = {"deviations": found.deviations, "effects": found.effects.half()}
     files.write_atomic(path, save_tensors(tensors, metadata={"ganlab": json.dumps(header)}))
 
@@ -224,4 +228,10 @@ def load_effects(path: Path, renderer: Renderer, clip: Embedder) -> ChannelEffec
         raise wrong
     if not (deviations.isfinite().all() and effects.isfinite().all()):
         raise wrong
-    return ChannelEffects(renderer.sha256, named(clip), deviations, effects, how)
+    return ChannelEffects(renderer.sha256, named(clip), deviations, effects, how, _ideas(header.get("suggestions")))
+
+
+def _ideas(given: object) -> tuple[str, ...]:
+    """The suggestions in a file, as far as they are short texts."""
+    texts = given if isinstance(given, list) else []
+    return tuple(text for text in texts[:MOST_IDEAS] if isinstance(text, str) and 0 < len(text) <= LONGEST)
