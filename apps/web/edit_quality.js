@@ -1,6 +1,6 @@
 // How good an edit is: figures of the pictures on show, with it and without, and which layers it moves.
 
-const STRIP = 160; // pixels across, of a layer's channels
+const [STRIP, HIGH] = [160, 22]; // pixels across, and up or down, of a layer's channels
 
 /** As people read parts. */
 const PERCENT = (value) => `${Math.round(100 * value)} %`;
@@ -57,7 +57,7 @@ class EditQuality {
     this.fill(this.figures, figures);
     this.fill(this.own, own);
     this.mine.hidden = !own;
-    this.told.textContent = figures ? `How good it is on the ${count} others below` : "";
+    this.told.textContent = figures ? `How good it is on the ${count} others` : "";
     this.figures.setAttribute("aria-label", `How good “${edit.name}” is, on ${count} pictures`);
     this.own.setAttribute("aria-label", `How good “${edit.name}” is, on your picture`);
     const also = figures ? figures.changed.map(([name, part]) => `${name} (${PERCENT(part)})`) : [];
@@ -100,16 +100,16 @@ class EditQuality {
     const out = make("div", "edit-strip");
     const canvas = make("canvas");
     canvas.width = 2 * STRIP;
-    canvas.height = 28;
+    canvas.height = 2 * HIGH;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${name}: ${channels} channel${channels === 1 ? "" : "s"} of this layer move`);
     const c = canvas.getContext("2d");
     c.fillStyle = "#8883";
-    c.fillRect(0, 13.5, canvas.width, 1);
+    c.fillRect(0, HIGH - 0.5, canvas.width, 1);
     for (const [place, value] of ticks) {
-      c.fillStyle = value > 0 ? "#1976d2" : "#ef6c00";
-      const high = Math.max(1.5, 14 * Math.abs(value));
-      c.fillRect(place * canvas.width, value > 0 ? 14 - high : 14, 2, high);
+      c.fillStyle = value > 0 ? "#1565c0" : "#e65100";
+      const high = Math.max(2, HIGH * Math.sqrt(Math.abs(value))); // small ones are to be seen, too
+      c.fillRect(place * canvas.width, value > 0 ? HIGH - high : HIGH, 2.5, high);
     }
     out.title = canvas.getAttribute("aria-label");
     out.append(canvas, make("span", "", `${name} · ${channels}`));
