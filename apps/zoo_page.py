@@ -15,6 +15,7 @@ from ganlab.presets.image_table import IMAGE_PRESETS
 from ganlab.presets.zoo_results import ZooResult, ZooResults, load_results
 
 TITLE = "Zoo"
+STAGED = ("stylegan-xl",)  # families that are trained in stages, each from the one before
 INTRO = (
     "**Every system for images, one row each**: networks, loss, regularizers, augmentation and optimizer. Each can be "
     "trained here, from the command line, and from Python. Choose one below the table for its formulas."
@@ -44,7 +45,16 @@ def table() -> str:
 
 def figure_heads(found: ZooResults) -> list[str]:
     """What the columns of measured figures are called."""
-    return [f"FD-{found.features}", "Precision", "Recall", "Modes", "Images/s", "Images seen", "Pictures"]
+    return [
+        f"FD-{found.features}",
+        "Precision",
+        "Recall",
+        "Modes",
+        "Images/s",
+        "Images seen",
+        "Weights of G",
+        "Pictures",
+    ]
 
 
 def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
@@ -63,7 +73,7 @@ def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
 
 def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
     if row is None:
-        return ["<td>–</td>"] * 7
+        return ["<td>–</td>"] * 8
     values = [
         f"{row.fd:.3g} ± {row.fd_off:.2g}",
         f"{row.precision:.2f} ± {row.precision_off:.1g}",
@@ -71,6 +81,7 @@ def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
         f"{row.modes} of {found.most_modes}" if found.most_modes else "–",
         f"{row.images_per_second:,.0f}",
         f"{row.images:,}",
+        f"{row.parameters:,}",
     ]
     picture = f"<img src='.{SHEET}?preset={name}' loading='lazy' alt='Pictures of {html.escape(name)}'>"
     heads = figure_heads(found)  # a narrow page shows them before each figure
@@ -94,7 +105,8 @@ def closer(name: str) -> str:
         f"- **Optimizer:** Adam, learning rates {gan.lr_g:g} (G) and {gan.lr_d:g} (D), β₁ {gan.beta1:g}, "
         f"β₂ {gan.beta2:g}, batch {gan.batch}"
     )
-    lines.append(f"- **Command line:** `python -m ganlab train --preset {name}-64 --out runs/{name}`")
+    staged = " --stages" if gan.family in STAGED else ""
+    lines.append(f"- **Command line:** `python -m ganlab train --preset {name}-64 --out runs/{name}{staged}`")
     return "\n".join(lines)
 
 

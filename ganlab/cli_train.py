@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ from ganlab.config import InvalidInput, replaced
 from ganlab.files import sha256_of
 from ganlab.nn.devices import device_named
 from ganlab.presets import preset_run
-from ganlab.presets.images import image_preset, is_image_preset
+from ganlab.presets.images import RESOLUTIONS, image_preset, is_image_preset
 from ganlab.run import from_link
 from ganlab.run_images import ImageRun
 from ganlab.training.arena import GUARD
@@ -73,6 +73,7 @@ class Train:
     )
     save_every: int = 1000  # steps between checkpoints; for toy GANs a multiple of 50
     resume: bool = False  # go on from the newest checkpoint in --out
+    stages: bool = False  # images: at 16 px (faces: 32) first, then at twice the size, each stage from the one before
     fetch: bool = False  # images: download the weights of the frozen network that D looks through, if they are not here
     device: str = "auto"  # images: cpu, cuda, mps, or auto
     compile: bool = False  # images: through torch.compile, which pays on a GPU after a minute; other last digits
@@ -81,10 +82,34 @@ class Train:
         """Trains; 128 + the signal's number if one ended it."""
         if self.resume and self.out is None:
             raise InvalidInput("resume", "needs --out, the folder to go on in")
+        if self.stages:
+            return self._in_stages()
         run = None if self.resume and not self.names_a_run else self.wanted()
         images = isinstance(run or (read_run(self.out / RUN) if self.out else None), ImageRun)
         with Stop() as stop:
             return self._on_images(run, stop) if images else self._on_points(run, stop)
+
+    def _in_stages(self) -> int:
+        """A training for each size, in folders of their own; each goes on from what the one before has made."""
+        if self.out is None or self.preset is None or self.start is not None:
+            raise InvalidInput("stages", "need --out and --preset, and make what --start would name")
+        run = self.wanted()
+        if not isinstance(run, ImageRun):
+            raise InvalidInput("stages", "are for image presets; name one, as stylegan-xl-64")
+        key = self.preset.rpartition("-")[0] if self.preset[-1].isdigit() else self.preset
+        folders = {side: self.out / f"{side}px" for side in _sides(run)}
+        made: list[Path] = []  # generators of the stage before
+        for side, folder in folders.items():
+            there = self.resume and (folder / RUN).is_file()
+            later = [other for other in folders if other > side]
+            if not (there and later and (folders[later[0]] / RUN).is_file()):  # else the next one has gone on from it
+                stage = replace(self, preset=f"{key}-{side}", out=folder, stages=False, resume=there)
+                begun = str(read_run(folder / RUN).start) if there else ""  # type: ignore[union-attr]
+                start = next((path for path in made if sha256_of(path) == begun), made[-1] if made else None)
+                if code := replace(stage, start=start).main():
+                    return code
+            made = sorted(folder.glob("generator-*.safetensors"))
+        return 0
 
     def _on_points(self, run: AnyRun | None, stop: "Stop") -> int:
         if self.images is not None or self.labels:
@@ -108,7 +133,7 @@ class Train:
         run = _shared_out(run, processes.world)
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
         if self.fetch and not processes.rank:
-            _fetch(config.backbone, config.second)
+            _fetch(*config.backbone.split("+"), config.second)
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
         return self._followed(run, make, stop, steps, 1, processes)
 
@@ -259,6 +284,15 @@ def _shared_out(run: AnyRun | None, world: int) -> AnyRun | None:
     if not isinstance(run, ImageRun) or world == 1 or run.gan.part or run.gan.batch % world:
         return run
     return replaced(run, "gan.part", run.gan.batch // world)
+
+
+def _sides(run: ImageRun) -> list[int]:
+    """The sizes up to a run's that its data can have."""
+    sides = []
+    for side in (side for side in RESOLUTIONS if side <= run.data.resolution):
+        with contextlib.suppress(InvalidInput):  # faces are not drawn so small
+            sides.append(replaced(run.data, "resolution", side).resolution)
+    return sides
 
 
 def _fetch(*names: str) -> None:

@@ -17,6 +17,7 @@ from ganlab.run import MOST_EVENTS, Event, Penalty
 MOST_STEPS = 100_000_000
 MOST_WEIGHTS = 200_000_000  # of a network, about
 AUTO = "auto"
+BOTH = "deit+efficientnet"  # the two of StyleGAN-XL (Sauer et al. 2022, sec. 3.1)
 PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
     "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
     "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
@@ -45,7 +46,7 @@ class ImageGanConfig(Config):
     )
     d_width: float = knob(1.0, "Channels of D for each of G's", lo=0.125, hi=4, group="Networks")
     backbone: str = knob(
-        OWN, "The frozen network of projected discriminators", choices=lambda: FROZEN, group="Networks"
+        OWN, "The frozen network of projected discriminators", choices=lambda: (*FROZEN, BOTH), group="Networks"
     )
 
     loss: str = knob("non_saturating", "The adversarial loss", choices=lambda: LOSSES, group="Loss", live=True)

@@ -10,18 +10,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
-from ganlab import __version__
+from ganlab import __version__, weights
 from ganlab.cli import main
 from ganlab.data.images import IMAGE_SETS
 from ganlab.data.toy2d import DENSITIES
+from ganlab.files import sha256_of
 from ganlab.losses import LOSSES
 from ganlab.presets import run_names
 from ganlab.presets.images import image_run_names
 from ganlab.regularizers import REGULARIZERS
 from ganlab.run import GanConfig, Penalty, Run, to_link
-from ganlab.training.folder import HISTORY, RUN
+from ganlab.training.folder import HISTORY, RUN, read_run
+from tests.tiny_models import TINY
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "g_width=8", "--set", "d_width=8", "--set", "batch=16", "--every", "25"]
@@ -197,3 +200,37 @@ def test_images_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert [line.split()[:3] for line in lines] == [[str(k), str(4 * k), "images"] for k in (2, 4, 6)]
     assert main(["inspect", str(tmp_path / "run" / "generator-000000006.safetensors")]) == 0
     assert "DCGAN" in capsys.readouterr().out
+
+
+def test_stages_go_on_from_each_other_and_can_be_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    small = [f"--set={key}={value}" for key, value in TINY.items()]
+    stages = [
+        "train",
+        "--preset",
+        "stylegan-xl-64",
+        "--stages",
+        "--every",
+        "2",
+        "--save-every",
+        "2",
+        "--out",
+        str(out),
+        *small,
+    ]
+    assert main([*stages, "--steps", "2"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["32px", "64px"]
+    first = next((out / "32px").glob("generator-*.safetensors"))
+    assert read_run(out / "64px" / "run.json").start == sha256_of(first)  # type: ignore[union-attr]
+    large = weights.load(out / "64px" / "generator-000000002.safetensors").state_dict()
+    small_one = weights.load(first).state_dict()
+    taken = [key for key in large if key in small_one and torch.equal(large[key], small_one[key]) and ".L0" in key]
+    assert taken  # the first layers stay as the stage before has learned them
+    assert main([*stages, "--steps", "4", "--resume"]) == 0  # the last stage goes on, the first one is done
+    assert (out / "64px" / "generator-000000004.safetensors").is_file()
+    assert [path.name for path in (out / "32px").glob("generator-*")] == [first.name]
+    capsys.readouterr()
+    for wrong in (["train", "--stages", "--preset", "stylegan-xl-64"], ["train", "--stages", "--out", str(out)]):
+        assert main(wrong) == 2 and "stages: need --out and --preset" in capsys.readouterr().err
+    assert main(["train", "--stages", "--preset", "toy-r1", "--out", str(out / "toy")]) == 2
+    assert "stages: are for image presets" in capsys.readouterr().err

@@ -5,6 +5,8 @@ BigGAN adds a class embedding that all layers share, and a part of z for each of
 has a row of ws, and labs can mix pictures layer by layer. SAGAN's blocks know the class alone.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -70,8 +72,23 @@ class GeneratorBlock(nn.Module):
         return out
 
 
+def truncated_normal(z: Float[Tensor, "*n z_dim"], psi: float) -> Float[Tensor, "*n z_dim"]:
+    """z of a normal distribution that ends at 2 psi either way (Brock et al. 2019, sec. 3.1), from z of a whole one.
+
+    Each number keeps its rank, so that a seed's picture moves smoothly with psi; the paper draws those beyond the
+    threshold anew, which gives the same distribution. From 1 on nothing ends, and z is multiplied; below 0 it turns.
+    """
+    if abs(psi) >= 1:
+        return z * psi
+    end = torch.tensor(math.copysign(2 * psi, 1), dtype=torch.float64)
+    rank = torch.special.ndtr(z.cpu().double())  # not every accelerator has float64
+    low = torch.special.ndtr(-end)
+    cut = torch.special.ndtri(low + rank * (1 - 2 * low)) if psi else torch.zeros_like(rank)
+    return (cut * math.copysign(1, psi)).to(z)
+
+
 class Mapping(nn.Module):
-    """z beside the class: as it is (SAGAN), or embedded (BigGAN). Truncation draws z towards 0."""
+    """z beside the class: as it is (SAGAN), or embedded (BigGAN). z alone is truncated, by `truncated_normal`."""
 
     def __init__(self, z_dim: int, c_dim: int, embedded: int, num_ws: int) -> None:
         super().__init__()
@@ -101,9 +118,16 @@ class Mapping(nn.Module):
             [] if c is None or not self.c_dim else [c.to(z.dtype) if self.embed is None else self.embed(c.to(z.dtype))]
         )
         rows = self.num_ws if truncation_cutoff is None else truncation_cutoff
-        scales = torch.tensor([truncation_psi] * rows + [1.0] * (self.num_ws - rows), device=z.device, dtype=z.dtype)
-        zs = z[:, None] * scales[None, :, None]
+        near, far = (part[:, None].expand(-1, self.num_ws, -1) for part in (truncated_normal(z, truncation_psi), z))
+        zs = torch.cat([near[:, :rows], far[:, rows:]], 1)
         return torch.cat([zs, *(part[:, None].expand(-1, self.num_ws, -1) for part in known)], 2)
+
+    def truncated(
+        self, rows: Float[Tensor, "k w_dim"], center: Float[Tensor, " w_dim"], psi: float
+    ) -> Float[Tensor, "k w_dim"]:
+        """The same of rows of ws; what stands behind z moves towards a centre."""
+        z, rest = rows.split([self.z_dim, rows.shape[1] - self.z_dim], 1)
+        return torch.cat([truncated_normal(z, psi), center[self.z_dim :].lerp(rest, psi)], 1)
 
 
 class RowedSynthesis(SpectralNetwork):

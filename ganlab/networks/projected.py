@@ -68,10 +68,10 @@ class ScaleDiscriminator(nn.Module):
 
 
 class Discriminator(OnFrozen, SpectralNetwork):
-    """D(img, c): logits [N, scales], one of each small discriminator; the frozen network is no part of the state.
+    """D(img, c): logits [N, scales], one of each small discriminator; the frozen networks are no part of the state.
 
     `img` [N, 3, H, W] of any size; `channel_max` is the width of the projections; `backbone`: a name of
-    `features.frozen.FROZEN`.
+    `features.frozen.FROZEN`, or several joined by + (StyleGAN-XL has two).
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Discriminator(OnFrozen, SpectralNetwork):
         channel_max: int = 64,
         backbone: str = OWN,
     ) -> None:
-        super().__init__(frozen(backbone))
+        super().__init__(*(frozen(name) for name in backbone.split("+")))
         self.c_dim = c_dim
-        shapes = self.frozen.map_shapes
-        self.project = RandomProjection(shapes, channel_max)
-        self.parts = nn.ModuleList(ScaleDiscriminator(c_dim, channel_max, side) for _, side in shapes)
+        self.project = nn.ModuleList(RandomProjection(each.map_shapes, channel_max) for each in self.frozen)
+        sides = [side for each in self.frozen for _, side in each.map_shapes]
+        self.parts = nn.ModuleList(ScaleDiscriminator(c_dim, channel_max, side) for side in sides)
 
     def forward(self, img: Float[Tensor, "n 3 h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n k"]:
-        maps = self.project(self.frozen.maps(img))
+        maps = [x for project, each in zip(self.project, self.frozen) for x in project(each.maps(img))]
         return torch.cat([part(x, c) for part, x in zip(self.parts, maps)], 1)
 
 

@@ -3,7 +3,8 @@
 A stage is a run: the first at 16 px; each further one, at twice the size, starts from it, cuts off its last layers,
 goes on with new ones, and leaves those that it has taken as they are (sec. 3.2). Labels are embedded as means of a
 frozen network's features over each class, which are learned on (sec. 3.1). Smaller than the paper's: layers are T's
-and fewer, one frozen network stands for two, and D's first pictures are not blurred.
+and fewer, our classifier stands for both frozen networks unless `backbone` names them, and D's first pictures are not
+blurred.
 """
 
 import torch

@@ -41,14 +41,14 @@ class FeatureHead(nn.Module):
 class OnFrozen(nn.Module):
     """What looks through a frozen network, which is no part of its state: that comes with ganlab, or from timm."""
 
-    def __init__(self, backbone: Backbone | None) -> None:
+    def __init__(self, *backbones: Backbone) -> None:
         super().__init__()
-        self._held: tuple[Backbone, ...] = () if backbone is None else (backbone,)  # in a tuple: not a submodule
+        self._held = backbones  # in a tuple: no submodules
 
     @property
-    def frozen(self) -> Backbone:
-        """The network."""
-        return self._held[0]
+    def frozen(self) -> tuple[Backbone, ...]:
+        """The networks; none has joined yet where there are none."""
+        return self._held
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """The frozen network follows to other devices."""
@@ -64,7 +64,7 @@ class VisionAided(OnFrozen):
     """
 
     def __init__(self, own: nn.Module, c_dim: int, width: int = 64) -> None:
-        super().__init__(None)
+        super().__init__()
         self.own, self.c_dim, self.width = own, c_dim, width
         self.heads = nn.ModuleDict()  # by the name of the network, which the state tells so
 
@@ -88,7 +88,7 @@ class VisionAided(OnFrozen):
         own: Tensor = self.own(img, c)
         if not self._held:
             return own
-        heads, maps = cast(nn.ModuleList, self.heads[self.second]), self.frozen.maps(img)
+        heads, maps = cast(nn.ModuleList, self.heads[self.second]), self.frozen[0].maps(img)
         return torch.cat([own, *(head(x, c) for head, x in zip(heads, maps))], 1)
 
     def power_iterate(self, times: int = 1) -> None:

@@ -4,6 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ class Latents:
 
     def __init__(self, mapping: nn.Module, z_dim: int, c_dim: int, w_dim: int, num_ws: int) -> None:
         self.mapping, self.z_dim, self.c_dim, self.w_dim, self.num_ws = mapping, z_dim, c_dim, w_dim, num_ws
+        self._truncate: Any = getattr(mapping, "truncated", None)  # of a family that has a way of its own
         self._w: OrderedDict[tuple[int, tuple[ClassShare, ...]], Tensor] = OrderedDict()
         self._centers: dict[int, Tensor] = {}
 
@@ -100,7 +102,10 @@ class Latents:
         cutoff = self.num_ws if recipe.cutoff is None else recipe.cutoff
         if recipe.psi == 1 or cutoff == 0:
             return rows
-        return torch.cat([center.lerp(rows[:cutoff], recipe.psi), rows[cutoff:]])
+        near, far = rows[:cutoff], rows[cutoff:]
+        if self._truncate is not None:
+            return torch.cat([self._truncate(near, center, recipe.psi), far])
+        return torch.cat([center.lerp(near, recipe.psi), far])
 
     def _rows(self, source: Source) -> Tensor:
         if source.latent:

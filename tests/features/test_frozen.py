@@ -16,7 +16,7 @@ from ganlab.data.images import ImageData
 from ganlab.features import frozen as table
 from ganlab.features.frozen import FROZEN, OWN, SEERS, Backbone, Network, at_hand, dinov2, fetch_frozen, frozen
 from ganlab.networks import projected, stylegan_xl
-from ganlab.run_images import ImageGanConfig, ImageRun
+from ganlab.run_images import BOTH, ImageGanConfig, ImageRun
 from ganlab.serving.measuring import Measuring
 from ganlab.text.features import any_extractor
 from ganlab.training.image_loop import ImageTraining
@@ -112,6 +112,20 @@ def test_discriminators_look_through_them() -> None:
     training.step()
     assert training.gan.D.second == "efficientnet" and training.gan.finite()
     assert training.gan.D(training.grid(1), None).shape == (1, 5)
+
+
+def test_a_discriminator_may_look_through_two_networks() -> None:
+    write("efficientnet", KINDS["efficientnet"][0])
+    write("dino", KINDS["dino"][0])
+    D = stylegan_xl.Discriminator(3, 32, 3, 256, 8, "dino+efficientnet")
+    image = (torch.rand(2, 3, 32, 32) * 2 - 1).requires_grad_(True)
+    logits = D(image, torch.eye(3)[:2])
+    assert logits.shape == (2, 3 + 4)
+    for logit in logits[0]:
+        (gradient,) = torch.autograd.grad(logit, image, retain_graph=True)
+        assert gradient[0].abs().sum() > 0
+    with pytest.raises(InvalidInput, match="backbone: the weights of DeiT-B"):
+        ImageTraining(ImageRun(ImageData(resolution=32), ImageGanConfig("a", "stylegan-xl", backbone=BOTH, **TINY)))
 
 
 def test_dinov2_is_a_measure(monkeypatch: pytest.MonkeyPatch) -> None:

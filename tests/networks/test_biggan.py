@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from ganlab.networks import biggan
-from ganlab.networks.biggan import Discriminator, Generator, SelfAttention
+from ganlab.networks.biggan import Discriminator, Generator, SelfAttention, truncated_normal
 from ganlab.nn.norms import SpectralConv2d, SpectralLinear
 from ganlab.recipe import ClassShare, Mix, Noise, Recipe, Source
 from ganlab.synthesis import Memory, Renderer
+from ganlab.synthesis.latents import z_of
 
 SMALL: dict[str, Any] = {"channel_base": 128, "channel_max": 16}
 
@@ -82,13 +83,43 @@ def test_truncation_is_of_z_and_classes_are_needed() -> None:
     G = made()
     z, c = torch.randn(2, 16), torch.eye(3)[:2]
     ws = G.mapping(z, c, truncation_psi=0.5, truncation_cutoff=2)
-    assert torch.allclose(ws[:, :2, :16], 0.5 * z[:, None].expand(-1, 2, -1)) and torch.equal(ws[:, 3, :16], z)
+    near = truncated_normal(z, 0.5)
+    assert torch.allclose(ws[:, :2, :16], near[:, None].expand(-1, 2, -1)) and torch.equal(ws[:, 3, :16], z)
     assert torch.allclose(ws[0, :, 16:], G.mapping.embed(c)[0].expand(4, -1))  # type: ignore[operator]
     assert G.mapping.w_avg.shape == (21,) and not G.mapping.w_avg[:16].any()  # type: ignore[union-attr, index]
     with pytest.raises(ValueError, match="class labels"):
         G.mapping(z)
     with pytest.raises(ValueError, match="class labels"):
         Discriminator(3, 32, 3, **SMALL)(torch.zeros(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize("psi", [0.02, 0.25, 0.5, 0.75])
+def test_truncated_z_is_of_a_normal_distribution_that_ends(psi: float) -> None:
+    z = torch.randn(200_000, 1, generator=torch.Generator().manual_seed(0)).double()
+    found, end = truncated_normal(z, psi), 2 * psi
+    assert found.abs().max() <= end and torch.equal(found[:, 0].argsort(), z[:, 0].argsort())
+    drawn = z[z.abs() <= end]  # the paper's way: what lies beyond is drawn anew
+    for level in (0.05, 0.3, 0.5, 0.9):
+        assert abs(found.quantile(level) - drawn.quantile(level)) < 0.02 * end
+    assert found.std() == pytest.approx(float(drawn.std()), rel=0.02)
+    assert torch.allclose(truncated_normal(z, -psi), -found)
+
+
+def test_truncation_moves_smoothly_from_the_mean_and_ends_at_one() -> None:
+    z = torch.randn(4, 16)
+    assert not truncated_normal(z, 0.0).any() and torch.equal(truncated_normal(z, 1.0), z)
+    assert torch.equal(truncated_normal(z, 1.5), 1.5 * z)
+    steps = [truncated_normal(z, psi) for psi in (0.1, 0.101, 0.102)]
+    assert (steps[0] - steps[1]).abs().max() < 0.01 and steps[0].isfinite().all()
+    assert truncated_normal(torch.full((1, 1), 40.0), 0.5).item() == pytest.approx(1.0)  # of an upload, say
+
+
+@torch.inference_mode()
+def test_labs_truncate_as_the_module_does() -> None:
+    renderer = Renderer(made(), "big", classes=("a", "b", "c"))
+    recipe = Recipe(sources=(Source(3, classes=(ClassShare(1),)),), psi=0.4, cutoff=2, center="class")
+    expected = renderer.G.mapping(z_of(3, 16)[None], torch.eye(3)[1:2], 0.4, 2)[0]
+    assert torch.allclose(renderer.latents.ws(recipe), expected, atol=0.02)  # the class's mean is of 4,096 draws
 
 
 @pytest.mark.parametrize("skip_z", [True, False])

@@ -165,17 +165,17 @@ def test_settings_that_make_no_sense(data: ImageData, settings: dict[str, Any], 
 def test_projections_are_random_mix_scales_and_stay() -> None:
     D = Discriminator(3, 32, 3, channel_max=8)
     names = {name for name, _ in D.named_parameters()}
-    assert not any("project" in name for name in names) and "project.channels0" in D.state_dict()
+    assert not any("project" in name for name in names) and "project.0.channels0" in D.state_dict()
     assert not any("body" in name for name in D.state_dict()), "the frozen network is not saved"
     again = Discriminator(3, 32, 3, channel_max=8).project.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in D.project.state_dict().items())
-    maps = [torch.randn(2, c, s, s, generator=torch.Generator().manual_seed(c)) for c, s in D.frozen.map_shapes]
-    base = D.project(maps)
-    assert [x.shape for x in base] == [(2, 8, s, s) for _, s in D.frozen.map_shapes]
+    maps = [torch.randn(2, c, s, s, generator=torch.Generator().manual_seed(c)) for c, s in D.frozen[0].map_shapes]
+    base = D.project[0](maps)
+    assert [x.shape for x in base] == [(2, 8, s, s) for _, s in D.frozen[0].map_shapes]
     deep = [*maps[:-1], maps[-1] + 1]
-    changed = [not torch.allclose(a, b) for a, b in zip(base, D.project(deep))]
+    changed = [not torch.allclose(a, b) for a, b in zip(base, D.project[0](deep))]
     assert changed == [True] * len(maps), "what is deep is mixed into all larger maps"
-    shallow = D.project([maps[0] + 1, *maps[1:]])
+    shallow = D.project[0]([maps[0] + 1, *maps[1:]])
     assert [torch.equal(a, b) for a, b in zip(base, shallow)] == [False] + [True] * (len(maps) - 1)
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     x.requires_grad_()
