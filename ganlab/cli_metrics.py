@@ -13,6 +13,7 @@ from ganlab import zoo
 from ganlab.config import InvalidInput
 
 TELL = 0.2  # seconds between updates of the progress line
+MOST = 1_000_000  # pictures of a side
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,22 @@ class Metrics:
     def main(self) -> int:
         """Prints a table in Markdown."""
         from ganlab import weights  # slow to import, and other commands have no use for them
-        from ganlab.data.images import open_images
         from ganlab.nn.devices import best_device
-        from ganlab.training.beside import data_beside
+        from ganlab.training.beside import data_beside, images_beside
         from ganlab.training.full_report import full_report
-        from ganlab.training.quality import QualityMeter
+        from ganlab.training.quality import FEWEST, QualityMeter
 
         if not self.psi or any(not 0 <= psi <= 2 for psi in self.psi):
             raise InvalidInput("psi", "must be one number or more, from 0 to 2")
+        for name in ("count", "real"):
+            if not FEWEST <= getattr(self, name) <= MOST:
+                raise InvalidInput(name, f"must be from {FEWEST} to {MOST:,} pictures")
         path = Path(self.model)
         G: Any = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
         tick = _Line()
         tick("data", 0, 1)
-        meter = QualityMeter(open_images(data_beside(G, self.data, self.labels)), self.real, self._extractor(tick))
+        images = images_beside(data_beside(G, self.data, self.labels), asked=bool(self.labels))
+        meter = QualityMeter(images, self.real, self._extractor(tick), tick)
         reports = [full_report(G, meter, psi, self.count, self.seed, tick) for psi in self.psi]
         tick.clear()
         real = len(meter.real.pictures)
@@ -77,11 +81,12 @@ class Metrics:
             tick("weights, bytes", done, of or done)
             return True
 
-        if self.fetch and self.features in SEERS:
-            fetch_frozen(self.features, told)
-        elif self.fetch:
+        name = self.features or ("inception" if self.fetch else "")
+        if self.fetch and name in SEERS:
+            fetch_frozen(name, told)
+        elif self.fetch and name == "inception":
             fetch_weights(told)
-        return any_extractor(self.features or ("inception" if self.fetch else ""), self.data)
+        return any_extractor(name, self.data)
 
     def _write(self, columns: list[dict[str, float]]) -> None:
         from ganlab.files import write_atomic

@@ -17,6 +17,7 @@ import tyro
 
 from ganlab import run_images
 from ganlab.config import InvalidInput, replaced
+from ganlab.features.frozen import SMALL
 from ganlab.files import sha256_of
 from ganlab.nn.devices import device_named
 from ganlab.presets import preset_run
@@ -133,7 +134,8 @@ class Train:
         run = _shared_out(run, processes.world)
         config = (run or read_run(self.out / RUN)).gan  # type: ignore[union-attr, operator]
         if self.fetch and not processes.rank:
-            _fetch(*config.backbone.split("+"), config.second)
+            second = SMALL if config.second == run_images.AUTO else (config.second,)
+            _fetch(*config.backbone.split("+"), *second)
         steps = self.steps if self.images is None else -(-self.images // (config.batch * config.d_steps))
         return self._followed(run, make, stop, steps, 1, processes)
 

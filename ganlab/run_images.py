@@ -198,6 +198,8 @@ class ImageGanConfig(Config):
             self.augment == "ada" or self.classifier_d or self.classifier_g or self.info
         ):
             raise InvalidInput("family", f"{self.family} has an autoencoder as D: no ADA, and nothing is read off it")
+        if TRAINABLE[self.family].energy and (self.second != "none" or self.feature_matching):
+            raise InvalidInput("family", f"{self.family} has an autoencoder as D: no second one, no feature matching")
         if not TRAINABLE[self.family].whole:
             self._check_examples()
 

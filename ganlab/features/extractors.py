@@ -18,7 +18,8 @@ SMALL = 8  # pixels: what the pyramid's Fréchet distance sees, so that it has f
 AT_ONCE = 250
 Pictures = UInt8[Tensor, "n c h w"]
 Features = Callable[[Tensor], Tensor]
-PUBLISHED = {"FD": "FID", "KD": "KID"}  # what figures on Inception's features are called
+Tick = Callable[[int, int], object]
+PUBLISHED = {"FD": "FID", "KD": "KID", "IS": "IS"}  # what figures on Inception's features are called
 
 
 class Extractor(NamedTuple):
@@ -52,6 +53,12 @@ def _by_classifier(pictures: Shaped[Tensor, "n c h w"]) -> Tensor:
     return faces.features_of(faces.load_classifier(), in_colour(pictures))
 
 
+def _hairstyles(pictures: Pictures) -> Tensor:
+    """Logits of the eight hairstyles: the classes of a score of faces."""
+    read = faces.load_classifier()
+    return torch.cat(faces.in_batches(lambda part: read(part)["hairstyle"], in_colour(pictures)))
+
+
 def _by_pyramid(pictures: Pictures) -> Tensor:
     return torch.cat([pyramid_features(part.float() / 127.5 - 1) for part in pictures.split(AT_ONCE)])
 
@@ -63,7 +70,7 @@ def _by_small_pyramid(pictures: Pictures) -> Tensor:
 
 @lru_cache(1)
 def _faces() -> Extractor:
-    return Extractor("faces", _by_classifier, None, _by_classifier, sha256_of(faces.SHIPPED))
+    return Extractor("faces", _by_classifier, None, _by_classifier, sha256_of(faces.SHIPPED), _hairstyles)
 
 
 def _pyramid() -> Extractor:
@@ -75,10 +82,18 @@ def usual(data: str) -> Extractor:
     return extractor("faces" if data == "faces" else "pyramid")
 
 
-def distances_of(extractor: Extractor, pictures: Pictures) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
-    """(vectors for distances, vectors for statistics) of pictures."""
-    near = extractor.near(pictures)
-    return near, near if extractor.small is None else extractor.small(pictures)
+def distances_of(
+    extractor: Extractor, pictures: Pictures, tick: Tick | None = None
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
+    """(vectors for distances, vectors for statistics) of pictures, some at a time; `tick(done, of)` hears of it."""
+    near, small = [], []
+    for part in pictures.split(AT_ONCE):
+        near.append(extractor.near(part))
+        small.append(near[-1] if extractor.small is None else extractor.small(part))
+        if tick is not None:
+            tick(min(len(near) * AT_ONCE, len(pictures)), len(pictures))
+    together = torch.cat(near)
+    return together, together if extractor.small is None else torch.cat(small)
 
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {"faces": _faces, "pyramid": _pyramid}

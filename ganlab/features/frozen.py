@@ -210,6 +210,7 @@ FROZEN: dict[str, Network | None] = {
     "clip": Network("CLIP ViT-B/32", "Radford et al. 2021", "vit_base_patch32_clip_224.openai", 224, None, 351),
     "deit": Network("DeiT-B", "Touvron et al. 2021", "deit_base_distilled_patch16_224.fb_in1k", 224, None, 349),
 }  # those of Vision-aided GAN (its table 1) and StyleGAN-XL (sec. 3.1), as far as timm has them
+SMALL = tuple(name for name, row in FROZEN.items() if row is not None and row.megabytes < 150)  # a choice's candidates
 SEERS: dict[str, Network] = {
     "dinov2": Network("DINOv2 ViT-L/14", "Oquab et al. 2023", "vit_large_patch14_dinov2.lvd142m", 224, None, 1217),
     "dinov2-small": Network("DINOv2 ViT-S/14", "Oquab et al. 2023", "vit_small_patch14_dinov2.lvd142m", 224, None, 88),

@@ -18,7 +18,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganlab.features.extractors import Extractor, distances_of
+from ganlab.features.extractors import Extractor, Tick, distances_of
 from ganlab.files import cache_folder, own_header, sha256, write_atomic
 
 FORMAT = "ganlab features of data 1"
@@ -32,14 +32,16 @@ def folder() -> Path:
     return cache_folder() / "features"
 
 
-def kept_features(extractor: Extractor, pictures: UInt8[Tensor, "n c h w"], data: Mapping[str, Any]) -> Both:
+def kept_features(
+    extractor: Extractor, pictures: UInt8[Tensor, "n c h w"], data: Mapping[str, Any], tick: Tick | None = None
+) -> Both:
     """(vectors for distances, vectors for statistics) of pictures: read where they are known, else made and kept.
 
     `data`: the settings of the set, for whoever looks into the file. The pictures' own checksum is part of the key,
     so features of a folder whose files have changed are never taken for those of the new ones.
     """
     if not extractor.version:
-        return distances_of(extractor, pictures)
+        return distances_of(extractor, pictures, tick)
     key = {
         "data": dict(data),
         "pictures": sha256(pictures.contiguous().numpy().tobytes()),
@@ -51,7 +53,7 @@ def kept_features(extractor: Extractor, pictures: UInt8[Tensor, "n c h w"], data
     found = _read(path, key)
     if found is not None:
         return found
-    near, small = distances_of(extractor, pictures)
+    near, small = distances_of(extractor, pictures, tick)
     with contextlib.suppress(OSError):  # a full or a read-only disk
         _write(path, key, near, small)
     return near, small

@@ -34,7 +34,7 @@ class FeatureHead(nn.Module):
         self, x: Float[Tensor, "n channels side side"], c: Float[Tensor, "n c_dim"] | None
     ) -> Float[Tensor, "n 1"]:
         x = normalize_2nd_moment(x)  # a vector of features says what is there, not how strongly
-        one_hot = None if c is None else c * math.sqrt(self.c_dim)  # undoes the projection's scale: a logit per class
+        one_hot = None if c is None or not self.c_dim else c * math.sqrt(self.c_dim)  # no scale: a logit per class
         return cast(Tensor, self.last(self.down(self.squeeze(x)), None, one_hot))
 
 

@@ -46,7 +46,8 @@ TERMS = {  # by setting: (title, paper, formula), of what is added where it is n
     ),
     "labelled": (
         "K classes and one of fakes, few labels", "Salimans et al. 2016",
-        r"-\mathbb{E} \log p(c \mid x) - \mathbb{E} \log(1 - p(K{+}1 \mid x)) - \mathbb{E} \log p(K{+}1 \mid G(z))",
+        r"-\mathbb{E} \log p(c \mid x, c \le K) - \mathbb{E} \log(1 - p(K{+}1 \mid x)) - "
+        r"\mathbb{E} \log p(K{+}1 \mid G(z))",
     ),
     "single_label": ("Batches of one class", "", r"c \sim p(c),\quad x_1, \dots, x_n \sim p(x \mid c)"),
     "info": ("Part of z read off pictures", "Chen et al. 2016", r"\lambda\, \mathbb{E} \|c - Q(G(c, z'))\|^2"),
@@ -67,7 +68,7 @@ TERMS = {  # by setting: (title, paper, formula), of what is added where it is n
         r"z' = z + \frac{\alpha\, g}{\beta + \|g\|^2},\quad g = \nabla_z D(G(z))",
     ),
     "g_orthogonal": (
-        "Orthogonal regularizer of G", "Brock et al. 2019, eq. 3", r"\beta\, \|W^{\top} W \odot (\mathbf{1} - I)\|_F^2"
+        "Orthogonal regularizer of G", "Brock et al. 2019, eq. 3", r"\beta\, \|W W^{\top} \odot (\mathbf{1} - I)\|_F^2"
     ),
     "path_length": (
         "Path length", "Karras et al. 2020, eq. 4", r"\lambda\, \mathbb{E}_{w, y} \bigl(\|J_w^{\top} y\|_2 - a\bigr)^2"

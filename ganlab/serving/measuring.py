@@ -1,5 +1,6 @@
 """The metrics lab's server side: a model beside data, the truncation curve, a distance over disturbances."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from ganlab.serving.following import Tick
 from ganlab.serving.image_choice import UPLOADED, Uploads, available
 from ganlab.serving.models import Catalogue
 from ganlab.text.features import KIND, any_extractor
-from ganlab.training.beside import data_beside
+from ganlab.training.beside import data_beside, images_beside
 from ganlab.training.full_report import Figure, distances_at, full_report
 from ganlab.training.quality import FEWEST, QualityMeter, to_bytes
 
@@ -227,13 +228,12 @@ class Measuring:
         name = f"{KIND}:{clip_name()}" if asked.features == KIND else asked.features
         eye = any_extractor(name, config.name)
         if config.name in DRAWN:
-            config = replace(config, limit=count)
+            config = replace(config, limit=math.ceil(count / (1 - config.valid)))
         key = (config.to_json() + eye.name, count)
         with self._lock:
             if key not in self._meters:
-                images = open_images(config, _heard(tick, "pictures of the data"))
-                tick("features of the data", 0, 1)
-                self._meters[key] = QualityMeter(images, count, eye)
+                images = images_beside(config, tick=_heard(tick, "pictures of the data"))
+                self._meters[key] = QualityMeter(images, count, eye, tick)
                 _trim(self._meters, KEPT)
             self._meters.move_to_end(key)
             return self._meters[key]

@@ -53,8 +53,8 @@ def for_g(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Tensor
     total = torch.zeros((), device=fake.device)
     if c.g_orthogonal:
         total = total + c.g_orthogonal * orthogonality(gan.G)
-    if c.zcr_g:  # the farther apart, the better (Zhao et al. 2021, eq. 6)
-        total = total - c.zcr_g * _squared_distance(fake, gan.generate(step, j, part, moved=c.zcr_noise))
+    if c.zcr_g:  # the farther apart, the better (Zhao et al. 2021, eq. 6); of pixels the mean, whatever their number
+        total = total - c.zcr_g * F.mse_loss(gan.generate(step, j, part, moved=c.zcr_noise), fake)
     head = auxiliary(gan)
     if c.feature_matching:
         total = total + c.feature_matching * _feature_matching(gan, gan.real(step, j, part), fake)

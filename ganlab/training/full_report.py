@@ -4,6 +4,7 @@ The name of the features is part of a figure's name: FD-pyramid is no FID, KD-fa
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from ganlab.metrics.path_length import path_length
 from ganlab.metrics.polygons import THRESHOLD, distance_by_inversion, nearest_polygon, polygon_score
 from ganlab.metrics.ssim import mean_similarity, weights_of
 from ganlab.networks import stylegan3
+from ganlab.training.beside import same_classes
 from ganlab.training.quality import FEWEST, QualityMeter
 
 DRAWS = 8  # halves that an interval is taken from
@@ -62,10 +64,12 @@ def full_report(
     _check_count(meter, count)
     pictures, classes = _made(G, meter, count, psi, seed, tick)
     rng = torch.Generator().manual_seed(seed)
-    near, small = meter.features(pictures)
-    figures = [*_distances(meter, near, small, rng, tick), *_diversity(meter, pictures, seed)]
+    near, small = meter.features(pictures, partial(tick, "features"))
+    alike = same_classes(G, meter.images) and bool(meter.images.classes)
+    figures = _distances(meter, near, small, rng, tick)
+    figures += _diversity(meter, pictures, classes if alike else None, seed)
     if meter.extractor.logits is not None:
-        figures += _score(meter.extractor.logits, pictures, rng)
+        figures += _score(meter, meter.extractor.logits, pictures, rng)
     if meter.held is not None:
         copied = copying(near, meter.real.near, meter.held)
         figures.append(
@@ -74,7 +78,9 @@ def full_report(
             )
         )
     missing = None
-    if int(getattr(G, "c_dim", 0)):
+    if int(getattr(G, "c_dim", 0)) and not alike:
+        missing = "The model's classes are not those of this data, so they are not looked at."
+    elif int(getattr(G, "c_dim", 0)):
         of_classes, missing = _of_classes(meter, pictures, small, classes)
         figures += of_classes
     if meter.images.config.name == "polygons":
@@ -91,7 +97,8 @@ def distances_at(
     """Only distances, precision, recall and their like at one truncation: a point of the truncation curve."""
     _check_count(meter, count)
     pictures, _ = _made(G, meter, count, psi, seed, tick)
-    return _distances(meter, *meter.features(pictures), torch.Generator().manual_seed(seed), tick)
+    near, small = meter.features(pictures, partial(tick, "features"))
+    return _distances(meter, near, small, torch.Generator().manual_seed(seed), tick)
 
 
 def _check_count(meter: QualityMeter, count: int) -> None:
@@ -129,21 +136,27 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     return [Figure(name, row.value, str(row), row) for name, row in zip(names, found, strict=True)]
 
 
-def _diversity(meter: QualityMeter, pictures: Tensor, seed: int) -> list[Figure]:
-    """MS-SSIM of random pairs of generated pictures, and of real ones (Odena et al. 2017, sec. 4.2)."""
+def _diversity(meter: QualityMeter, pictures: Tensor, classes: Tensor | None, seed: int) -> list[Figure]:
+    """MS-SSIM of random pairs of generated pictures, and of real ones; within classes, where there are some, the mean
+    over them (Odena et al. 2017, sec. 4.2)."""
     values = []
-    for images in (pictures, meter.real.pictures):
-        rng = torch.Generator().manual_seed(seed)
-        usual = weights_of(images.shape[-1])
-        values.append(mean_similarity(images.float(), min(PAIRS, 2 * len(images)), rng, span=255.0, weights=usual))
-    return [Figure("MS-SSIM of pairs", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
+    for images, of in ((pictures, classes), (meter.real.pictures, meter.real.targets)):
+        rng, usual = torch.Generator().manual_seed(seed), weights_of(images.shape[-1])
+        groups = [images] if classes is None else [images[of == k] for k in range(len(meter.images.classes))]
+        groups = [group for group in groups if len(group) > 1] or [images]
+        pairs = max(1, min(PAIRS, 2 * len(images)) // len(groups))
+        found = [mean_similarity(group.float(), pairs, rng, span=255.0, weights=usual) for group in groups]
+        values.append(sum(found) / len(found))
+    within = "" if classes is None else " within classes"
+    return [Figure(f"MS-SSIM of pairs{within}", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
 
 
-def _score(logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
-    """The Inception score over ten parts, where the parts are not tiny."""
+def _score(meter: QualityMeter, logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
+    """The Inception score over ten parts, where the parts are not tiny, of classes of whichever network looks."""
     splits = SPLITS if len(pictures) >= SPLITS * SPLITS else 1
     score = inception_score(logits(pictures), splits, rng)
-    return [Figure("IS", score.mean, f"{score.mean:.3f} ± {score.deviation:.2g} ({splits} parts)")]
+    told = f"{score.mean:.3f} ± {score.deviation:.2g} ({splits} parts)"
+    return [Figure(meter.extractor.named("IS"), score.mean, told)]
 
 
 def _of_classes(
@@ -218,12 +231,16 @@ def _of_latents(G: Any, meter: QualityMeter, seed: int, tick: Tick) -> list[Figu
 
     def length(space: str, place: Tensor) -> float:
         if space == "z":
-            return path_length(z[0], z[1], lambda x: drawn(G.mapping(x, c)), far, place, space="z", epsilon=STEP)
+            usual = int(G.z_dim) ** 0.5  # great circles are of length 1; not every family brings z to one length
+            return path_length(
+                z[0], z[1], lambda x: drawn(G.mapping(usual * x, c)), far, place, space="z", epsilon=STEP
+            )
         a, b = G.mapping(z[0], c), G.mapping(z[1], c)
         shape = a.shape[1:]
         return path_length(a.flatten(1), b.flatten(1), lambda x: drawn(x.unflatten(1, shape)), far, place, epsilon=STEP)
 
     kinds = [(f"{s.upper()} {name}", s, place) for s in "zw" for name, place in (("full", t), ("end", 0 * t))]
+    kinds[-1] = ("W end (ppl2)", *kinds[-1][1:])  # as Karras et al. 2020 measure it
     rows = []
     for done, (name, space, place) in enumerate(kinds):
         tick("path lengths", done, len(kinds))

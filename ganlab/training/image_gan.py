@@ -203,7 +203,8 @@ class ImageGan:
         if what == "lead":
             if self.family.energy:  # of which the sign says nothing
                 return
-            self._note("sign", values.sign().mean())
+            own = values[:, :1] if isinstance(self.D, VisionAided) else values  # frozen heads overfit in their own way
+            self._note("sign", own.sign().mean())
         else:
             self._note(what, values.mean())
 
@@ -263,7 +264,7 @@ class ImageGan:
         """G's moving average (Karras et al. 2018), half of it forgotten in ema_kimg thousand images."""
         images = self.run.images_at(step + 1)
         half = min(1000 * self.config.ema_kimg, images * RAMP_UP)
-        decay = HALF_LIFE ** (self.config.batch / half) if half > 0 else 0.0
+        decay = HALF_LIFE ** (self.config.batch * self.config.d_steps / half) if half > 0 else 0.0
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.G.parameters()), 1 - decay)
             for copied, buffer in zip(self.ema.buffers(), self.G.buffers()):
@@ -306,7 +307,7 @@ class ImageGan:
         self.D.eval()
         logits: Tensor = self.D(x, c)
         self.D.train()
-        return logits.float()[:, 0]
+        return logits.float()[:, 0] if isinstance(self.D, VisionAided) else logits.float().mean(1)
 
     def take_over(self, weights: State) -> None:
         """`image_state.take_over`."""

@@ -1,6 +1,8 @@
 """How good a generator is while it trains: Fréchet distance, precision, recall, and whether it copies its data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageSet
-from ganlab.features.extractors import Extractor, distances_of, in_colour, usual
+from ganlab.features.extractors import Extractor, Tick, distances_of, in_colour, usual
 from ganlab.features.faces import in_batches, load_classifier
 from ganlab.features.kept import kept_features
 from ganlab.metrics.attributes import conditional_accuracy
@@ -23,6 +25,7 @@ FEWEST = 16  # images, below which neighbours say nothing
 REAL = 2000  # images of the data that fakes are compared with, at most
 DRAWS = 8  # halves that an interval is taken from
 NEIGHBOURS = 5  # whose classes say what a picture is of
+Heard = Callable[[str, int, int], object]  # (what, done, of)
 Pictures = UInt8[Tensor, "n c h w"]
 
 
@@ -56,9 +59,14 @@ class Real(NamedTuple):
 class QualityMeter:
     """Holds the features of a set of images; `measure` compares a training's fakes with them."""
 
-    def __init__(self, images: ImageSet, real: int = REAL, extractor: Extractor | None = None) -> None:
-        """`real`: images of the data that are looked at, at most. `extractor`: None is the usual one of this data."""
-        self.images = images
+    def __init__(
+        self, images: ImageSet, real: int = REAL, extractor: Extractor | None = None, tick: Heard | None = None
+    ) -> None:
+        """`real`: images of the data that are looked at, at most. `extractor`: None is the usual one of this data.
+
+        `tick(what, done, of)` hears of the progress, and may end it by raising.
+        """
+        self.images, self._tick = images, tick
         self.extractor = extractor or usual(images.config.name)
         self.name = self.extractor.name
         heads = [head.name for head in load_classifier().heads if head.options] if self.name == "faces" else []
@@ -70,16 +78,19 @@ class QualityMeter:
         held = None if images.valid is None else self._of_data(images.valid.get(range(_most(images)))[0])[0]
         self.held = None if held is None or len(held) < FEWEST else held  # features of images that are held out
 
-    def features(self, pictures: Pictures) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
+    def features(
+        self, pictures: Pictures, tick: Tick | None = None
+    ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
         """(vectors for distances, vectors for statistics) of pictures."""
-        return distances_of(self.extractor, pictures)
+        return distances_of(self.extractor, pictures, tick)
 
     def _of_data(self, pictures: Pictures) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
         """`features` of pictures that come up again; what visitors of a page bring is not kept."""
-        config = self.images.config
+        config, heard = self.images.config, self._tick
+        tick = None if heard is None else partial(heard, "features of the data")
         if config.name == "folder" and not config.path:
-            return self.features(pictures)
-        return kept_features(self.extractor, pictures, config.to_dict())
+            return self.features(pictures, tick)
+        return kept_features(self.extractor, pictures, config.to_dict(), tick)
 
     def measure(self, fakes: Float[Tensor, "n c h w"], seed: int = 0) -> Quality:
         """Figures of generated pictures about in [-1, 1]; `InvalidInput` where they or the data are too few."""

@@ -46,7 +46,10 @@ def choose(gan: "ImageGan", step: int) -> None:
     found = {name: frozen(name) for name in at_hand()}
     if len(found) > 1:
         scores = probed(gan, found, step)
-        found = {name: found[name] for name in (max(scores, key=lambda name: scores[name]),)}
+        best = [*found].index(max(scores, key=lambda name: scores[name]))
+        first = torch.tensor(float(best if gan.processes.rank == 0 else 0), device=gan.draws.device)
+        best = round(float(gan.mean(first)) * gan.processes.world)  # of the first process: batch norms may differ
+        found = {name: found[name] for name in ([*found][best],)}
     ((name, backbone),) = found.items()
     _join(gan, name, backbone)
 
@@ -65,8 +68,10 @@ def resume(gan: "ImageGan", state: "State") -> None:
 
 def probed(gan: "ImageGan", networks: dict[str, Backbone], step: int) -> dict[str, tuple[float, float]]:
     """Of a linear classifier on the features of each: (how many unseen pictures it tells right, minus its loss)."""
-    real, labels = gan.draws.real(gan.run.images_at(step), PROBED)
-    z = gan.draws.latents(PROBED, gan.config.z_dim, "probe", step)
+    train = gan.draws.images.train
+    count = PROBED if train.endless else min(PROBED, len(train) // 2 * 2)  # no picture twice: halves are to differ
+    real, labels = gan.draws.real(0, count)
+    z = gan.draws.latents(count, gan.config.z_dim, "probe", step)
     c = labels if gan.draws.classes else None
     parts = zip(z.split(AT_ONCE), [None] * len(z) if c is None else c.split(AT_ONCE))
     fake = torch.cat([gan.images(part, label, average=False) for part, label in parts])
@@ -111,4 +116,6 @@ def _join(gan: "ImageGan", name: str, backbone: Backbone) -> None:
         torch.manual_seed(seed_of(gan.run.seed, "second"))
         heads = gan.D.join(name, backbone)
     gan.D.to(gan.draws.device).to(memory_format=torch.channels_last)
-    gan.opt_d.add_param_group({"params": list(heads.parameters())})
+    c = gan.config
+    group = {"params": list(heads.parameters()), "lr": c.lr_d, "betas": (c.beta1, c.beta2)}
+    gan.opt_d.add_param_group(group)

@@ -197,15 +197,21 @@ def _d_part(gan: Player, step: int, j: int, part: int, keep: bool) -> tuple[Tens
 
 
 def _d_loss(gan: Player, real_logits: Tensor, fake_logits: Tensor, step: int, j: int, part: int) -> Tensor:
+    """Summed over the logits of a picture, where D has several: each is a discriminator of its own."""
     loss, c = LOSSES[gan.config.loss], gan.config
     if loss.balanced:
         return loss.d(real_logits, fake_logits, gan.balance)
     if not (c.label_smoothing or c.label_flip):
-        return loss.d(real_logits, fake_logits)
+        return heads(real_logits) * loss.d(real_logits, fake_logits)
     flips = gan.uniform("flip", step, j, part, len(real_logits), 2) < c.label_flip  # [B, 2]
     smooth = torch.full_like(real_logits, c.label_smoothing)
     on_real = torch.where(flips[:, :1], 1 - smooth, smooth)
-    return labelled(loss, real_logits, fake_logits, on_real, flips[:, 1:].to(smooth.dtype))
+    return heads(real_logits) * labelled(loss, real_logits, fake_logits, on_real, flips[:, 1:].to(smooth.dtype))
+
+
+def heads(logits: Tensor) -> int:
+    """How many logits D has for a picture; losses are means over them."""
+    return logits.shape[1] if logits.ndim > 1 else 1
 
 
 @torch.no_grad()
@@ -225,7 +231,8 @@ def _g_loss(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: in
     if loss.pairs:
         with torch.no_grad():
             real_logits = gan.judge(gan.seen(real, step, j, part, REAL), step, j, part, REAL)
-    return loss.g(real_logits, gan.judge(shown, step, j, part, GENERATED))
+    fake_logits = gan.judge(shown, step, j, part, GENERATED)
+    return heads(fake_logits) * loss.g(real_logits, fake_logits)
 
 
 def _penalties(gan: Player, real: Tensor, fake: Tensor, step: int, j: int, part: int) -> Tensor:

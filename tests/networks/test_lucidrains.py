@@ -67,7 +67,7 @@ def test_shapes_and_noise(network: lucidrains.Generator) -> None:
     assert ws.shape == (2, network.num_ws, 10) and network.num_ws == 3
     const, none = network.synthesis(ws, "const"), network.synthesis(ws, "none")
     assert const.shape == (2, 3, 16, 16) and not torch.equal(const, none)
-    one, again = (network.synthesis(ws, "random", torch.Generator().manual_seed(1)) for _ in range(2))
+    one, again = (network.synthesis(ws, "random", generator=torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(one, again)
     with pytest.raises(ValueError, match="noise_mode"):
         network.synthesis(ws, "loud")

@@ -39,13 +39,18 @@ def test_a_conditional_model_beside_its_kind_of_data(digits: QualityMeter) -> No
     names = [figure.name for figure in figures]
     assert names == [
         *(f"{kind}-pyramid" for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")),
-        *("MS-SSIM of pairs", "copying-pyramid", "class as asked"),
-        *(f"PPL-pyramid {kind}" for kind in ("Z full", "Z end", "W full", "W end")),
+        *("MS-SSIM of pairs within classes", "copying-pyramid", "class as asked"),
+        *(f"PPL-pyramid {kind}" for kind in ("Z full", "Z end", "W full", "W end (ppl2)")),
     ]
     of = {figure.name: figure.value for figure in figures}
     assert of["F1-pyramid"] == pytest.approx(f_score(of["precision-pyramid"], of["recall-pyramid"]))
     assert "±" in figures[0].text and warning and "64 pictures" in warning
-    assert ("pictures", 64, 64) in told and {what for what, _, _ in told} == {"pictures", "distances", "path lengths"}
+    assert ("pictures", 64, 64) in told and {what for what, _, _ in told} == {
+        "pictures",
+        "features",
+        "distances",
+        "path lengths",
+    }
     pictures, _ = module._made(G, digits, 64, 1.0, 0, module.silent)
     small = digits.features(pictures)[1]
     assert of["FD-pyramid"] == pytest.approx(frechet_distance(digits.real.small, small))

@@ -68,7 +68,7 @@ def test_g_is_paid_for_pictures_of_near_latents_that_differ() -> None:
     fake = gan.generate(0, 0, 0)
     near = gan.generate(0, 0, 0, moved=0.3)
     got = extras.for_g(gan, fake, 0, 0, 0)
-    torch.testing.assert_close(got, -0.5 * squared(fake, near))
+    torch.testing.assert_close(got, -0.5 * F.mse_loss(near, fake))
     got.backward()
     assert all(p.grad is not None for p in gan.G.parameters())
 
