@@ -13,6 +13,7 @@ from ganlab.networks.table import TRAINABLE
 from ganlab.presets import EXPERIMENTS, PRESETS, preset_run, run_names
 from ganlab.presets.formulas import formulas
 from ganlab.presets.image_table import IMAGE_PRESETS
+from ganlab.presets.images import image_preset
 from ganlab.run import Run, from_link, to_link
 from ganlab.training.loop import Snapshot, train
 
@@ -211,3 +212,18 @@ def test_every_system_of_images_has_its_formulas() -> None:
 )  # fmt: skip
 def test_what_a_system_brings_is_in_its_formulas(name: str, latex: str) -> None:
     assert any(latex in part.latex for part in formulas(IMAGE_PRESETS[name].gan))
+
+
+def test_a_system_that_is_about_classes_gets_some_or_says_so() -> None:
+    cases = {
+        ("acgan-32", None): "hairstyle",
+        ("acgan-32", "digits"): "class",
+        ("biggan-32", "digits"): "class",
+        ("biggan-32", "polygons"): "",  # which it can do without
+        ("dcgan-32", "digits"): "",
+    }
+    for (name, data), labels in cases.items():
+        assert image_preset(name, data).data.labels == labels, name
+    for name in ("acgan", "cgan", "single-label", "ssl-gan"):
+        with pytest.raises(InvalidInput, match=r"labels: are missing: .* is about classes"):
+            image_preset(f"{name}-32", "polygons")

@@ -20,6 +20,7 @@ class ImagePreset:
     gan: ImageGanConfig
     data: ImageData | None = None  # of an experiment that needs its own; None: faces
     labels: str = ""  # of faces, for a system that is about classes
+    needs_classes: bool = False  # whether it is another system without
 
     def on(self, images: ImageData) -> ImageRun:
         """Its run on images; batches are of one class where there are classes, and the set ends."""
@@ -31,7 +32,14 @@ class ImagePreset:
 
 
 def row(
-    title: str, text: str, paper: str, data: ImageData | None = None, labels: str = "", **settings: Any
+    title: str,
+    text: str,
+    paper: str,
+    data: ImageData | None = None,
+    labels: str = "",
+    needs_classes: bool | None = None,
+    **settings: Any,
 ) -> ImagePreset:
-    """A preset with these settings of its GAN."""
-    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data, labels)
+    """A preset with these settings of its GAN; `needs_classes` None: if it has labels."""
+    needs = bool(labels) if needs_classes is None else needs_classes
+    return ImagePreset(title, text, paper, ImageGanConfig(name=title, **settings), data, labels, needs)

@@ -39,7 +39,13 @@ def image_preset(name: str, data: str | None = None, labels: str = "") -> ImageR
         images = replace(row.data, resolution=side, labels=labels)
     else:
         name = data or "faces"
-        images = image_data(name, side, labels or (row.labels if name == "faces" else ""))
+        known = IMAGE_SETS.get(name)
+        usual = row.labels if name == "faces" else "class" if row.labels and known is not None and known.classes else ""
+        images = image_data(name, side, labels or usual)
+    if row.needs_classes and not images.labels:
+        raise InvalidInput(
+            "labels", f"are missing: {row.title} is about classes; say --labels class where {images.name} has some"
+        )
     return row.on(images)
 
 

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData
 from ganlab.features.faces import load_classifier
 from ganlab.features.frozen import frozen
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import second
+from ganlab.training import step as step_module
 from ganlab.training.image_loop import ImageTraining
 from ganlab.training.second import told_apart
 from tests.tiny_models import TINY
@@ -89,3 +91,56 @@ def test_it_goes_on_from_any_step_to_the_same_numbers(two: None) -> None:
 def test_a_network_that_is_named_is_there_from_the_start() -> None:
     training = ImageTraining(replace(RUN, gan=replace(RUN.gan, second="faces")))
     assert training.gan.D.second == "faces" and training.state().keys() >= {"D.heads.faces.0.squeeze.weight"}
+
+
+def test_new_heads_learn_as_fast_as_the_rest_also_after_a_change(two: None) -> None:
+    run = RUN.changed(2, "lr_d", 1e-5).changed(5, "lr_d", 2e-5)
+    whole, states = ImageTraining(run), {}
+    for step in range(1, 8):
+        whole.step()
+        states[step] = whole.state()
+    assert [group["lr"] for group in whole.gan.opt_d.param_groups] == [2e-5, 2e-5]
+    again = ImageTraining(run)
+    again.restore(4, states[4])
+    while again.at < 7:
+        again.step()
+    end = again.state()
+    assert all(torch.equal(end[key], states[7][key]) for key in end)
+
+
+def test_few_pictures_are_not_told_apart_by_heart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No picture of data stands in both halves: else the widest network knows them all."""
+    asked: list[int] = []
+    real = told_apart
+    monkeypatch.setattr(second, "told_apart", lambda a, b: (asked.append(len(a)), real(a, b))[1])
+    data = ImageData(resolution=32, limit=40)
+    gan = ImageTraining(replace(RUN, data=data, gan=replace(RUN.gan, second="none"))).gan
+    second.probed(gan, {"faces": frozen("faces")}, 0)
+    assert asked == [40]
+
+
+def test_d_that_knows_few_labels_may_have_a_second_one() -> None:
+    settings = {"family": "dcgan", "labelled": 0.5, "second": "faces"}
+    run = ImageRun(ImageData(resolution=32, labels="hat", limit=50), ImageGanConfig("a", **{**TINY, **settings}))
+    training = ImageTraining(run, every=1)
+    snapshot = training.step()
+    assert snapshot is not None and training.gan.finite() and snapshot.d_loss == snapshot.d_loss
+
+
+@pytest.mark.parametrize("wrong", [{"second": "faces"}, {"second": "auto"}, {"feature_matching": 1.0}])
+def test_an_autoencoder_has_no_second_one_and_no_features_to_match(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="has an autoencoder as D: no second one, no feature matching"):
+        ImageGanConfig("a", "began", loss="began", **wrong)
+
+
+def test_losses_are_summed_over_the_logits_of_a_picture() -> None:
+    """So that a second D takes nothing of the first one's part."""
+    alone, both = (ImageTraining(replace(RUN, gan=replace(RUN.gan, second=name))) for name in ("none", "faces"))
+    both.gan.D.own.load_state_dict(alone.gan.D.state_dict())
+    both.gan.G.load_state_dict(alone.gan.G.state_dict())
+    grads = []
+    for training in (alone, both):
+        step_module.d_step(training.gan, 0)
+        own = getattr(training.gan.D, "own", training.gan.D)
+        grads.append(torch.cat([p.grad.flatten() for p in own.parameters()]))
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-3, atol=1e-6)

@@ -18,6 +18,7 @@ class ImageRow(NamedTuple):
     url: str = ""  # where that file can be downloaded
     sha256: str = ""  # of that file
     how: str = ""  # how to get the file where it cannot
+    classes: bool = False  # whether its images are of classes
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ OWNER = "as its owner says"
 FACE_LABELS: tuple[str, ...] = tuple(name for name, row in ATTRIBUTES.items() if not row.continuous)
 IMAGE_SETS: dict[str, ImageRow] = {
     "faces": ImageRow("Cartoon faces, drawn without end", "Apache-2.0"),
-    "digits": ImageRow("Handwritten digits, 8 px, 10 classes (UCI, in scikit-learn)", "CC BY 4.0"),
+    "digits": ImageRow("Handwritten digits, 8 px, 10 classes (UCI, in scikit-learn)", "CC BY 4.0", classes=True),
     "polygons": ImageRow("Convex polygons, drawn without end: triangles, and a manifold that is known", "Apache-2.0"),
     "mnist": ImageRow(
         "MNIST: handwritten digits, 28 px, 10 classes (LeCun, Cortes, Burges)",
@@ -84,6 +85,7 @@ IMAGE_SETS: dict[str, ImageRow] = {
         file="mnist.npz",
         url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
         sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",  # as Keras publishes it
+        classes=True,
     ),
     "clothes": ImageRow(
         "Photos of clothes, 64 px, 10 classes (clothing-dataset-small, A. Grigorev)",
@@ -91,6 +93,7 @@ IMAGE_SETS: dict[str, ImageRow] = {
         file="clothing64.zip",
         how="there is no one file to download: get clothing-dataset-small from its author's page, zip its folder "
         "`train` with a sub-folder for each class, and name it {file}",
+        classes=True,
     ),
     "emoji": ImageRow(
         "Emoji, 64 px (Noto Emoji)",
