@@ -28,8 +28,13 @@ def test_every_preset(name: str, tmp_path: Path) -> None:
     run = replace(preset, data=replace(preset.data, resolution=SIDE), gan=replace(preset.gan, **small))
     training = ImageTraining(run, every=5)
     start = {key: value for key, value in training.state().items() if key[:2] in ("G.", "D.")}
-    snapshots = [snapshot for _ in range(10) if (snapshot := training.step())]
+    snapshots, halfway = [], dict[str, Tensor]()
+    for _ in range(10):
+        if snapshot := training.step():
+            snapshots.append(snapshot)
+        halfway = halfway or (training.state() if training.at == 8 else {})
     _ten_steps(run, snapshots)
+    _goes_on_exactly(run, halfway, training)
     _every_parameter_has_moved(training, start)
     c = torch.eye(max(1, training.draws.classes))[: training.draws.classes and 4]
     z, labels = training.draws.latents(4, run.gan.z_dim, "test"), c[torch.arange(4) % len(c)] if len(c) else None
@@ -56,6 +61,18 @@ def _ten_steps(run: ImageRun, snapshots: list[ImageSnapshot]) -> None:
     told = (last.d_loss, last.g_loss, last.d_grad, last.g_grad, last.real, last.fake)
     assert last.images == 40 * run.gan.d_steps and all(value is not None and math.isfinite(value) for value in told)
     assert ImageSnapshot.from_dict(json.loads(json.dumps(last.to_dict()))) == last
+
+
+def _goes_on_exactly(run: ImageRun, halfway: dict[str, Tensor], whole: ImageTraining) -> None:
+    again = ImageTraining(run, every=5)
+    again.restore(8, halfway)
+    while again.at < 10:
+        again.step()
+    end, wanted = again.state(), whole.state()
+    assert end.keys() == wanted.keys()
+    assert not [
+        key for key in end if not torch.equal(end[key].nan_to_num(), wanted[key].nan_to_num())
+    ]  # r_t may be NaN
 
 
 def _every_parameter_has_moved(training: ImageTraining, start: dict[str, Tensor]) -> None:
