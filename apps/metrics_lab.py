@@ -22,8 +22,9 @@ TITLE = "Metrics lab"
 INTRO = (
     "**How good is a generator?** Each figure compares features of generated pictures with those of real ones. The "
     "features are part of a figure's name: FD-faces is a Fréchet distance on the features of the faces' own "
-    "classifier. Only on Inception's features is it called FID, so never compare the two. Inception and DINOv2 are among "
-    "the features once `python -m ganlab metrics faces64 --features inception --fetch` has brought them (or `dinov2`)."
+    "classifier. Only on Inception's features is it called FID, so never compare the two. Inception and DINOv2 are "
+    "among the features once `python -m ganlab metrics faces64 --features inception --fetch` (or `dinov2`) has "
+    "brought them."
 )
 MEANINGS = {
     "FD": "Fréchet distance: 0 is best, and few pictures make it too large",
@@ -45,7 +46,6 @@ MEANINGS = {
     "EQ-R": "the same for turns",
     "IS": "Inception score: clear and various classes; higher is better",
 }
-)
 Updates = tuple[Any, ...]
 LEFT = gr.skip()
 
