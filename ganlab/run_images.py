@@ -19,8 +19,8 @@ MOST_WEIGHTS = 200_000_000  # of a network, about
 AUTO = "auto"
 BOTH = "deit+efficientnet"  # the two of StyleGAN-XL (Sauer et al. 2022, sec. 3.1)
 PICTURE_ALONE = {  # settings of what looks at one picture, as they are where nothing does
-    "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "labelled": 0, "cr_real": 0,
-    "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
+    "augment": "none", "second": "none", "classifier_d": 0, "classifier_g": 0, "info": 0, "kinds": 0, "labelled": 0,
+    "cr_real": 0, "cr_fake": 0, "zcr_d": 0, "zcr_g": 0, "latent_optimization": 0, "feature_matching": 0, "guidance": 0,
     "one_stage": False,
 }  # fmt: skip
 MOST_NUMBERS = 20_000_000_000  # that the features of all layers have, about: 80 GB
@@ -72,6 +72,10 @@ class ImageGanConfig(Config):
     )  # fmt: skip
     single_label: bool = knob(False, "Every batch is of one class, drawn anew for each", group="Classes")
     info: int = knob(0, "First numbers of z that D must be able to read (Chen et al. 2016)", lo=0, hi=64, group="Loss")
+    kinds: int = knob(
+        0, "Which of z's next so many numbers is the largest, D must be able to read: a code of kinds", lo=0, hi=64,
+        group="Loss",
+    )  # fmt: skip
     info_weight: float = knob(1.0, "Weight of the error of reading them", lo=0, hi=100, group="Loss", live=True)
     feature_matching: float = knob(
         0.0, "Weight of G's mean features being those of data (Salimans et al. 2016)", lo=0, hi=100, group="Loss",
@@ -160,8 +164,10 @@ class ImageGanConfig(Config):
         if self.one_stage and (obstacle := self._two_stages()):
             raise InvalidInput("one_stage", f"{obstacle}; leave it off, or change that")
         self._check_d()
-        if self.info > self.z_dim:
-            raise InvalidInput("info", f"{self.info} numbers of z, but z has {self.z_dim}")
+        if self.info + self.kinds > self.z_dim:
+            raise InvalidInput("info", f"and kinds take {self.info + self.kinds} numbers of z, but z has {self.z_dim}")
+        if self.kinds == 1:
+            raise InvalidInput("kinds", "must be 2 or more, or 0 for none")
         names = [penalty.name for penalty in self.penalties]
         if len(names) != len(set(names)):
             raise InvalidInput("penalties", "the same regularizer stands there twice")
@@ -185,7 +191,7 @@ class ImageGanConfig(Config):
 
     def _check_d(self) -> None:
         """What D is asked for, against the family's."""
-        if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.single_label):
+        if self.labelled and (self.classifier_d or self.classifier_g or self.info or self.kinds or self.single_label):
             raise InvalidInput(
                 "labelled", "does not go with classifier_d, classifier_g, info or single_label; set them to 0"
             )
@@ -195,7 +201,7 @@ class ImageGanConfig(Config):
             fitting = [name for name, row in LOSSES.items() if row.energy == TRAINABLE[self.family].energy]
             raise InvalidInput("loss", f"{self.loss} is not one of those for {self.family}: {', '.join(fitting)}")
         if TRAINABLE[self.family].energy and (
-            self.augment == "ada" or self.classifier_d or self.classifier_g or self.info
+            self.augment == "ada" or self.classifier_d or self.classifier_g or self.info or self.kinds
         ):
             raise InvalidInput("family", f"{self.family} has an autoencoder as D: no ADA, and nothing is read off it")
         if TRAINABLE[self.family].energy and (self.second != "none" or self.feature_matching):

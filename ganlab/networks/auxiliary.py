@@ -1,11 +1,19 @@
 """A discriminator that also reads what a picture was made from: its class (AC-GAN, Odena et al. 2017; semi-supervised
 learning, Salimans et al. 2016), a part of its z (InfoGAN, Chen et al. 2016)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class Reading(NamedTuple):
+    """What is read off pictures."""
+
+    classes: Float[Tensor, "n classes"]  # logits
+    info: Float[Tensor, "n info"]  # the first numbers of z
+    kinds: Float[Tensor, "n kinds"]  # logits of which of the next numbers of z is the largest
 
 
 class AuxiliaryD(nn.Module):
@@ -14,26 +22,26 @@ class AuxiliaryD(nn.Module):
     `own` must have been built without classes where the head reads them: D is not told what it shall read.
     """
 
-    def __init__(self, own: nn.Module, classes: int, info: int, channels: int, resolution: int) -> None:
+    def __init__(self, own: nn.Module, classes: int, info: int, channels: int, resolution: int, kinds: int = 0) -> None:
         """`channels`, `resolution`: of the pictures, which tell how many features there are."""
         super().__init__()
-        self.own, self.classes, self.info = own, classes, info
+        self.own, self.classes, self.info, self.kinds = own, classes, info, kinds
         self.c_dim: int = own.c_dim  # type: ignore[assignment]
         with torch.no_grad():
             own.eval()
             features = last_features(own, torch.zeros(1, channels, resolution, resolution))
             own.train()
-        self.head = nn.Linear(features.shape[1], classes + info)
+        self.head = nn.Linear(features.shape[1], classes + info + kinds)
 
     def forward(self, img: Float[Tensor, "n c h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n 1"]:
         """D's own logits."""
         logits: Tensor = self.own(img, c)
         return logits
 
-    def read(self, img: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n info"]]:
-        """Logits of the classes, and the first numbers of z."""
+    def read(self, img: Float[Tensor, "n c h w"]) -> Reading:
+        """What the head reads off pictures."""
         read = self.head(last_features(self.own, img).float())
-        return read[:, : self.classes], read[:, self.classes :]
+        return Reading(*read.split([self.classes, self.info, self.kinds], 1))
 
     def power_iterate(self, times: int = 1) -> None:
         """Moves those of D's own spectral layers, where it has some."""

@@ -50,6 +50,10 @@ TERMS = {  # by setting: (title, paper, formula), of what is added where it is n
         r"\mathbb{E} \log p(K{+}1 \mid G(z))",
     ),
     "single_label": ("Batches of one class", "", r"c \sim p(c),\quad x_1, \dots, x_n \sim p(x \mid c)"),
+    "kinds": (
+        "A kind read off pictures", "Chen et al. 2016",
+        r"-\lambda\, \mathbb{E} \log Q(k \mid G(z)),\quad k = \arg\max_{i \in K} z_i",
+    ),
     "info": ("Part of z read off pictures", "Chen et al. 2016", r"\lambda\, \mathbb{E} \|c - Q(G(c, z'))\|^2"),
     "feature_matching": (
         "Feature matching", "Salimans et al. 2016", r"\lambda\, \|\mathbb{E} f(x) - \mathbb{E} f(G(z))\|^2"

@@ -93,12 +93,13 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
     ),
     "infogan": row(
         "InfoGAN",
-        "A head of D must read four numbers of z off each picture, so that each comes to mean something.",
+        "A head of D must read a code off each picture, ten kinds and two numbers, which so come to mean something.",
         "Chen et al. 2016",
         family="dcgan",
         penalties=(),
         channel_max=256,
-        info=4,
+        info=2,
+        kinds=10,
         **PLAIN_ADAM,
     ),
     "crgan": row(

@@ -145,14 +145,25 @@ def _guidance(gan: "ImageGan", fake: Tensor, step: int, j: int, part: int) -> Te
 def _information(
     gan: "ImageGan", head: AuxiliaryD | None, fake: Tensor, step: int, j: int, part: int
 ) -> Tensor | float:
-    """Half the squared error of the first numbers of z as read off a fake: -log Q of a normal distribution of
-    deviation 1, the bound of Chen et al. 2016, eq. 5, but for a constant."""
-    if head is None or not head.info:
+    """-log Q of a code as read off a fake, the bound of Chen et al. 2016, eq. 5, but for a constant.
+
+    Of numbers, those that z begins with: a normal distribution of deviation 1. Of kinds: which of the numbers behind
+    them is the largest, so that z stays normal and each kind is as likely.
+    """
+    if head is None or not (head.info or head.kinds):
         return 0.0
-    z = gan.latents(step, j, part)[:, : head.info]
-    value = (head.read(fake)[1] - z).square().sum(1).mean() / 2
-    gan.observe("info", value.detach()[None])
-    return gan.config.info_weight * value
+    read, z = head.read(fake), gan.latents(step, j, part)
+    total = torch.zeros((), device=fake.device)
+    if head.info:
+        error = (read.info - z[:, : head.info]).square().sum(1).mean() / 2
+        gan.observe("info", error.detach()[None])
+        total = total + error
+    if head.kinds:
+        kind = z[:, head.info : head.info + head.kinds].argmax(1)
+        surprise = F.cross_entropy(read.kinds, kind)
+        gan.observe("kinds", surprise.detach()[None])
+        total = total + surprise
+    return gan.config.info_weight * total
 
 
 def _path_length(gan: "ImageGan", step: int, part: int) -> Tensor:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FIGURES = {  # name -> what charts call it
     "class_accuracy": "Classes that D reads off held-out images, share",
     "reconstruction": "Mean error of reconstructed held-out images",
+    "info": "Numbers of InfoGAN's code, half their squared error when read off fakes",
+    "kinds": "Kinds of InfoGAN's code read off fakes, cross-entropy",
     "guidance": "Class that a classifier sees in fakes, cross-entropy",
     "kl": "Divergence of StackGAN's conditions",
     "conditional": "Conditional loss of Stacked GAN",

@@ -93,7 +93,9 @@ class ImageGan:
         own = self.family.d(**self.family.d_arguments(self.run.shape(0 if read else classes, c.d_width)))
         if read and c.labelled:
             return SemiSupervisedD(own, read, data.channels, data.resolution)
-        return AuxiliaryD(own, read, c.info, data.channels, data.resolution) if read or c.info else own
+        if not (read or c.info or c.kinds):
+            return own
+        return AuxiliaryD(own, read, c.info, data.channels, data.resolution, c.kinds)
 
     def _grow(self, step: int) -> None:
         """How far networks that grow are at a step: each resolution settles, then the next one fades in."""

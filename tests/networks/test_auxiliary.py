@@ -27,7 +27,7 @@ def images(n: int = 4) -> Tensor:
 def test_d_of_a_classifier_is_the_share_of_all_classes() -> None:
     """Softmax of K + 1 logits, the last of them 0, gives D(x) = Z / (Z + 1) (Salimans et al. 2016, sec. 5)."""
     D = semi_supervised("dcgan").eval()
-    logits, _ = D.read(images())
+    logits = D.read(images()).classes
     both = torch.cat([logits, torch.zeros(4, 1)], 1).softmax(1)
     torch.testing.assert_close(D(images()).sigmoid()[:, 0], both[:, :CLASSES].sum(1))
     torch.testing.assert_close(logits.softmax(1), both[:, :CLASSES] / both[:, :CLASSES].sum(1, keepdim=True))

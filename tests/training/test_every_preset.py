@@ -25,6 +25,7 @@ GROWN = 0.004  # thousand images: all that comes in later is there after a few s
 def test_every_preset(name: str, tmp_path: Path) -> None:
     preset = image_preset(name)
     small = {**TINY, "grow_kimg": min(preset.gan.grow_kimg, GROWN), "second_kimg": min(preset.gan.second_kimg, GROWN)}
+    small["z_dim"] = max(TINY["z_dim"], preset.gan.info + preset.gan.kinds)
     run = replace(preset, data=replace(preset.data, resolution=SIDE), gan=replace(preset.gan, **small))
     training = ImageTraining(run, every=5)
     start = {key: value for key, value in training.state().items() if key[:2] in ("G.", "D.")}

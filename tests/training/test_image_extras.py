@@ -114,6 +114,24 @@ def test_infogan_reads_the_first_numbers_of_z(labels: str) -> None:
     assert "info" in gan.measured
 
 
+def test_infogan_reads_kinds_which_the_largest_of_some_numbers_tells() -> None:
+    training = training_of("", info=2, kinds=5)
+    gan, (_, fake) = training.gan, both(training)
+    gan.D.eval()
+    z = gan.latents(0, 0, 0)
+    read = gan.D.read(fake)
+    assert read.kinds.shape == (len(z), 5) and read.info.shape == (len(z), 2)
+    wanted = F.cross_entropy(read.kinds, z[:, 2:7].argmax(1)) + (read.info - z[:, :2]).square().sum(1).mean() / 2
+    torch.testing.assert_close(extras.for_g(gan, fake, 0, 0, 0), wanted)
+    drawn = torch.cat([gan.latents(step, 0, 0)[:, 2:7].argmax(1) for step in range(200)])
+    assert (drawn.bincount(minlength=5) / len(drawn) - 0.2).abs().max() < 0.07  # each as likely
+    first = None
+    for _ in range(60):
+        training.step()
+        first = first or float(gan.measured["kinds"])
+    assert float(gan.measured["kinds"]) < 0.8 * first  # it learns to read them
+
+
 def test_logan_moves_latents_to_what_d_likes() -> None:
     plain, moved = training_of(family="r3gan").gan, training_of(family="r3gan", latent_optimization=0.9).gan
     with torch.no_grad():
@@ -152,6 +170,8 @@ def test_batches_of_one_class() -> None:
         (DIGITS, {"single_label": True}, "needs labels"),
         (ImageData(labels="hat"), {"single_label": True}, "data.limit"),
         (DIGITS, {"info": 20, "z_dim": 8}, "z has 8"),
+        (DIGITS, {"info": 4, "kinds": 5, "z_dim": 8}, "and kinds take 9 numbers of z, but z has 8"),
+        (DIGITS, {"kinds": 1}, "must be 2 or more"),
         (DIGITS, {"info": 2, "labelled": 0.1}, "does not go with"),
         (DIGITS, {"family": "projected", "labelled": 0.1}, "one last layer"),
         (DIGITS, {"family": "projected"}, "sees colours only"),
