@@ -85,6 +85,10 @@ class ImageGanConfig(Config):
         0.0, "Weight of the class that a classifier sees in G's faces, where it knows it (Sauer et al. 2022)", lo=0,
         hi=100, group="Classes", live=True,
     )  # fmt: skip
+    drift: float = knob(
+        0.0, "Weight of the mean square of D's logits of data, which keeps them near 0 (Karras et al. 2018)", lo=0,
+        hi=100, group="Loss", live=True,
+    )  # fmt: skip
     cr_real: float = knob(
         0.0, "Weight of D's consistency on moved data (Zhang et al. 2020)", lo=0, hi=1000, group="Loss", live=True
     )

@@ -50,6 +50,7 @@ TERMS = {  # by setting: (title, paper, formula), of what is added where it is n
         r"\mathbb{E} \log p(K{+}1 \mid G(z))",
     ),
     "single_label": ("Batches of one class", "", r"c \sim p(c),\quad x_1, \dots, x_n \sim p(x \mid c)"),
+    "drift": ("Drift of D", "Karras et al. 2018, appendix A.1", r"\epsilon\, \mathbb{E}\, D(x)^2"),
     "kinds": (
         "A kind read off pictures", "Chen et al. 2016",
         r"-\lambda\, \mathbb{E} \log Q(k \mid G(z)),\quad k = \arg\max_{i \in K} z_i",

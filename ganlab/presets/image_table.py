@@ -210,6 +210,7 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         family="progan",
         loss="wgan",
         penalties=(Penalty("wgan_gp", 10.0),),
+        drift=1e-3,
         lr_g=1e-3,
         lr_d=1e-3,
         batch=16,

@@ -29,6 +29,8 @@ def for_d(gan: "ImageGan", real: Tensor, fake: Tensor, step: int, j: int, part: 
     """The sum of D's extra terms; `real` and `fake` [n, c, h, w] as they are, not augmented."""
     c, fake = gan.config, fake.detach()
     total = torch.zeros((), device=real.device)
+    if c.drift:  # Karras et al. 2018, appendix A.1
+        total = total + c.drift * gan.judge(real, step, j, part, REAL).square().mean()
     for name, weight, x, side in (("cr_real", c.cr_real, real, REAL), ("cr_fake", c.cr_fake, fake, FAKE)):
         if weight:
             total = total + weight * _consistency(gan, name, x, step, j, part, side)

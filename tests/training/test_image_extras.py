@@ -132,6 +132,14 @@ def test_infogan_reads_kinds_which_the_largest_of_some_numbers_tells() -> None:
     assert float(gan.measured["kinds"]) < 0.8 * first  # it learns to read them
 
 
+def test_drift_keeps_logits_of_data_near_zero() -> None:
+    training = training_of(drift=2.0)
+    gan, (real, fake) = training.gan, both(training)
+    gan.D.eval()
+    expected = 2 * gan.judge(real, 0, 0, 0, extras.REAL).square().mean()
+    torch.testing.assert_close(extras.for_d(gan, real, fake, 0, 0, 0), expected)
+
+
 def test_logan_moves_latents_to_what_d_likes() -> None:
     plain, moved = training_of(family="r3gan").gan, training_of(family="r3gan", latent_optimization=0.9).gan
     with torch.no_grad():
