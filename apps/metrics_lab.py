@@ -38,7 +38,7 @@ MEANINGS = {
     "manifold recall": "share of polygons that some latent makes, found by gradient descent",
     "manifold F1": "harmonic mean of the two",
     "MS-SSIM of pairs": "how alike two generated pictures are: more than in the data is collapse",
-    "copying": "chance that a fake is nearer to the training pictures than a held-out one",
+    "copying": "chance that a fake is nearer to the data than held-out data are: well above 0.5 it copies",
     "class as asked": "share of pictures that show the class that was asked for",
     "intra-class": "Fréchet distance within each class, on average",
     "PPL": "path length: how much the picture changes for a small step of the latent; lower is smoother",
@@ -312,6 +312,9 @@ CSS = """
   border-bottom: 1px solid var(--border-color-primary) !important; }
 .figures td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .figures td:nth-child(3), .figures small { opacity: .75; }
+@media (max-width: 640px) { .figures table { min-width: 0 !important; }
+  .figures :is(th, td) { padding: 6px 4px !important; overflow-wrap: anywhere; }
+  .figures td:nth-child(2) { white-space: normal !important; } }
 :is(#disturbance-clean, #disturbance-worse) img { width: 100%; object-fit: contain; }
 """
 

@@ -73,7 +73,7 @@ def _row(name: str, row: ImagePreset, found: ZooResults | None) -> str:
 
 def _figures(name: str, row: ZooResult | None, found: ZooResults) -> list[str]:
     if row is None:
-        return ["<td>–</td>"] * 8
+        return ["<td class='none'>–</td>"] * 8
     values = [
         f"{row.fd:.3g} ± {row.fd_off:.2g}",
         f"{row.precision:.2f} ± {row.precision_off:.1g}",
@@ -159,7 +159,8 @@ CSS = """
   .zoo :is(th, td) { border: 0 !important; padding: 3px 4px !important; min-width: 0; }
   .zoo :is(th, .text, .pictures) { grid-column: 1 / -1; }
   .zoo .number { font-size: 13px; }
-  .zoo [data-head]::before { content: attr(data-head) " "; opacity: .7; }
+  .zoo [data-head]::before { content: attr(data-head); display: block; opacity: .7; font-size: 12px; }
+  .zoo td.none { display: none; }
 }
 """
 

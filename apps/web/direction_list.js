@@ -103,6 +103,7 @@ class DirectionList {
       if (facts !== this.studio.facts) return;
       this.filter.value = "";
       this.take(header.directions);
+      this.studio.toast(`${header.directions.length} directions of ${file.name} are in the list.`, "notice");
     } catch (error) {
       this.studio.fail(error);
     }

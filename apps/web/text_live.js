@@ -6,7 +6,8 @@ const TERM_CHARTS = [["clip"], ["distance", "identity", "beside"]];
 class LiveRun {
   constructor(text, title, start) {
     this.text = text;
-    this.go = button(text, title, () => (this.job ? this.job.cancel() : start()), "primary");
+    // the second half of a double click on Start is not meant as Stop
+    this.go = button(text, title, (event) => (this.job ? event.detail < 2 && this.job.cancel() : start()), "primary");
     this.bar = make("div", "studio-bar");
     this.bar.append(make("i"));
     this.bar.setAttribute("role", "progressbar");

@@ -3,6 +3,7 @@
 const STEPS = [-4, -3, -2, -1, 0, 1, 2, 3, 4];
 const OTHERS = 12;
 const ACROSS = 6;
+const FIRST = 1000; // seed of the first of the others: the same at each visit, so that figures can be compared
 
 class TextPanel {
   constructor(studio, side, bench) {
@@ -11,7 +12,7 @@ class TextPanel {
     this.text = new TextMethods(studio, this.stack);
     this.list = new DirectionList(studio, this.stack);
     this.keys = { m: ["all edits on or off", () => this.stack.muteAll()] };
-    this.first = anySeed();
+    this.first = FIRST;
     this.invert = new InvertPanel(studio);
     side.append(this.stack.root, this.text.root, this.invert.root);
     this.walked = make("small");

@@ -4,6 +4,7 @@ const HOWS = [["any", "channels: any way"], ["together", "channels: together"], 
 const HOW = "How the model's channels are learnt: together, by what each adds to what CLIP sees in its pictures; as expected of a picture that CLIP sees so, which also brings what often comes with it; one by one, as StyleCLIP does, which takes longer; or the one of them that suits the text best";
 const WAYS = { together: "together", expected: "as expected", apart: "one by one" };
 const WEAKEST = 1; // of the strengths that are tried
+const POOR = 0.2; // similarity of the change and of the text; a good edit of our faces has twice as much
 const AT_ONCE = 256; // pixels of a side up to which a strength is looked for unasked: larger pictures take too long
 const FIT = "Tries strengths on this picture, and takes the one that comes nearest to the text while little else changes, as CLIP sees it";
 
@@ -106,7 +107,7 @@ class TextPrompt {
       if (mayFit && !(await this.fit(wish))) return;
       if (final) this.done = all;
     } catch (error) {
-      this.tell(error.message, true);
+      this.tell(`${error.message}${this.at < 0 ? "" : " The edit that was written last is still there."}`, true);
     }
   }
 
@@ -137,10 +138,11 @@ class TextPrompt {
     return true;
   }
 
-  take({ direction, hint, channels, how, strength }, { beta }, final) {
-    const near = strength === WEAKEST ? ": this picture is near the text already" : "";
+  take({ direction, hint, channels, how, strength, similarity }, { beta }, final) {
+    const poor = similarity !== undefined && similarity < POOR;
+    const near = poor ? ", though little of what changes is what was asked for: this model may not be able to" : strength === WEAKEST ? ": this picture is near the text already" : "";
     const fit = strength === undefined ? "" : ` Strength ${strength} fits${this.how.value === "any" ? `, channels ${WAYS[how]}` : ""}${near}.`;
-    this.tell(`${hint ? `${hint} ` : ""}${channels} channel${channels === 1 ? " moves" : "s move"}.${fit}`, !!hint);
+    this.tell(`${hint ? `${hint} ` : ""}${channels} channel${channels === 1 ? " moves" : "s move"}.${fit}`, !!hint || poor);
     this.texts.remember({ beta, direction: direction.vector });
     this.place(direction, final, strength);
   }

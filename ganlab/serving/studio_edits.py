@@ -47,7 +47,10 @@ def _directions_open(studio: Workers, viewer: Viewer, ask: int, message: Message
     from ganlab.latents.directions import Directions
 
     text = message.get("text")
-    found = Directions.from_json(text if isinstance(text, str) else "")
+    try:
+        found = Directions.from_json(text if isinstance(text, str) else "")
+    except InvalidInput:
+        raise InvalidInput("file", "is none of directions that this page has saved") from None
 
     def work(painter: Painter) -> None:
         facts = painter.facts()

@@ -64,6 +64,7 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
     import torch
 
     from ganlab.latents.directions import as_edit
+    from ganlab.metrics.editing import directional_similarity
     from ganlab.text.directions import text_change
     from ganlab.text.strength import FINALISTS, OTHERS, STRENGTHS, betas, settled, worth
 
@@ -90,7 +91,7 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
     best_of = min(FINALISTS, len(tries))
     of, done = 1 + len(tries) + OTHERS * (1 + best_of), 0
 
-    def tried(one: Recipe, edits: list[Edit]) -> Any:
+    def tried(one: Recipe, edits: list[Edit]) -> tuple[Any, Any]:
         nonlocal done
         seen = []
         for images in _pictures(worker, [one, *(replace(one, edits=(*one.edits, edit)) for edit in edits)], end):
@@ -98,13 +99,16 @@ def _fit(studio: Workers, viewer: Viewer, ask: int, message: Message, end: Event
             done += len(images)
             viewer.say(ask, "progress", done=done, of=of)
         vectors = torch.cat(seen)
-        return worth(vectors[:1], vectors[1:], change)
+        like = directional_similarity(vectors[:1].expand(len(edits), -1), vectors[1:], change)
+        return worth(vectors[:1], vectors[1:], change), like
 
-    own, best = tried(recipe, tries).topk(best_of)
-    others = [tried(one, [tries[i] for i in best]) for one in _others(recipe)]
+    values, like = tried(recipe, tries)
+    own, best = values.topk(best_of)
+    others = [tried(one, [tries[i] for i in best])[0] for one in _others(recipe)]
     at = int(best[settled(own, torch.stack(others))])
     how, direction = found[at // len(STRENGTHS)]
-    viewer.say(ask, "fit", how=how, strength=tries[at].strength, **about_text(clip, neutral, target, direction))
+    told = about_text(clip, neutral, target, direction)
+    viewer.say(ask, "fit", how=how, strength=tries[at].strength, similarity=round(float(like[at]), 3), **told)
 
 
 def _others(recipe: Recipe) -> list[Recipe]:

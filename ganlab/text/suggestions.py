@@ -26,7 +26,7 @@ BETA = 0.1
 STRENGTHS = (1.0, 2.0, 3.0, 5.0)
 PICTURES, SEED, PSI = 12, 11, 0.7
 MOST = 8
-REACHED, GAINED, FLIPPED = 0.6, 0.3, 0.35  # of the pictures show it after; more than before; of the rest changed
+REACHED, GAINED, FLIPPED = 0.6, 0.3, 0.25  # of the pictures show it after; more than before; of the rest changed
 
 
 @torch.inference_mode()

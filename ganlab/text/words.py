@@ -11,6 +11,7 @@ from torch import Tensor
 WORD = re.compile(r"[^\W\d_]+")
 LONGEST = 2_000  # characters of a text that are looked at
 PAD, UNKNOWN, FIRST = 0, 1, 2  # numbers of nothing, of an unknown word and of the first known one
+SHORTEST = 4  # letters of a word that may be misspelt: "her" is not "here"
 NEAR = 0.7  # how much alike a misspelt word and the meant one are, at least
 
 
@@ -50,7 +51,7 @@ class Vocabulary:
 
     def near(self, word: str, count: int = 3) -> list[str]:
         """Known words that are spelt much like this one, the likeliest first."""
-        return difflib.get_close_matches(word[:40], self.words, count, NEAR)
+        return difflib.get_close_matches(word[:40], self.words, count, NEAR) if len(word) >= SHORTEST else []
 
     def hint(self, text: str) -> str:
         """A sentence on the unknown words of a text, with near ones; "" where all are known."""

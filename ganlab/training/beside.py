@@ -47,6 +47,12 @@ def same_classes(G: Any, images: ImageSet) -> bool:
     return int(getattr(G, "c_dim", 0)) == len(images.classes)
 
 
+def learned_from(G: Any) -> str:
+    """The name of the set that a model's file says it learned from; "" where it says nothing, or a set of one's own."""
+    own = _trained_on(G).name
+    return "" if own in ("folder", "hub") else own
+
+
 def labels_of(G: Any, data: str) -> str:
     """Labels of the data that a model's classes are: an attribute of faces, the classes of another set, or none."""
     if not int(getattr(G, "c_dim", 0)):

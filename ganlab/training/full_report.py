@@ -27,7 +27,7 @@ from ganlab.metrics.path_length import path_length
 from ganlab.metrics.polygons import THRESHOLD, distance_by_inversion, nearest_polygon, polygon_score
 from ganlab.metrics.ssim import mean_similarity, weights_of
 from ganlab.networks import stylegan3
-from ganlab.training.beside import same_classes
+from ganlab.training.beside import learned_from, same_classes
 from ganlab.training.quality import FEWEST, QualityMeter
 
 DRAWS = 8  # halves that an interval is taken from
@@ -87,7 +87,9 @@ def full_report(
         figures += _of_polygons(G, meter, pictures, rng, tick)
     if latents:
         figures += _of_latents(G, meter, seed, tick)
-    warnings = [few(min(count, len(meter.real.small)), small.shape[1]), missing]
+    learned, here = learned_from(G), meter.images.config.name
+    other = f"This model learned from {learned}, not from {here}." if learned and learned != here else None
+    warnings = [other, few(min(count, len(meter.real.small)), small.shape[1]), missing]
     return figures, " ".join(text for text in warnings if text) or None
 
 

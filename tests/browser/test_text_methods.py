@@ -164,3 +164,11 @@ def test_what_is_missing_is_said(open_page: Open, hub: str) -> None:
     page.locator("[data-st=model]").select_option("plain")
     expect(told).to_contain_text("no style space", timeout=LONG)
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+
+
+def test_a_double_click_on_start_does_not_stop(open_page: Open, hub: str) -> None:
+    page = lab(open_page, hub, "Optimization", 10)
+    page.get_by_label(re.compile("^Where it begins")).select_option("picture")
+    page.get_by_role("button", name="Start", exact=True).dblclick()
+    expect(edits(page)).to_have_count(1, timeout=LONG)
+    expect(page.locator(".studio-live:visible")).to_contain_text("step 10 of 10")

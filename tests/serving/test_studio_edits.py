@@ -191,13 +191,14 @@ def test_a_file_of_directions_is_opened_if_it_is_this_model_s(tab: Tab) -> None:
     text = json.dumps({"model": "tiny", "sha256": sha256, "directions": found})
     assert tab.ask(do="directions_open", text=text, **ONE)[0]["directions"] == found
     wrong = {
-        "": "not valid JSON",
+        "": "is none of directions that this page has saved",
+        '{"a": 1}': "is none of directions that this page has saved",
         json.dumps({"directions": found, "sha256": "ab" * 32, "model": "other"}): "directions of another model (other)",
         json.dumps({"directions": [{**found[0], "vector": "1x3:AAAAAAAAAAAAAAAA"}]}): "whose direction",
         json.dumps(
             {"directions": [{"name": "bad", "space": "s", "vector": "1:!!"}]}
         ): "“bad”, whose direction is damaged",
-        "[" * 3000: "",
+        "[" * 3000: "is none of directions that this page has saved",
     }
     for given, said in wrong.items():
         told = tab.ask(do="directions_open", text=given, **ONE)[0]
