@@ -1,6 +1,7 @@
 """The training lab's page and routes, without a browser."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,9 @@ def test_only_the_owner_of_a_training_commands_it_and_others_watch(client: TestC
         owner.send_text('{"do":"stop"}')
         while '"ended' not in str(owner.receive()):
             pass
+    end = time.monotonic() + 20  # its process is told, and ends
+    while room.running and time.monotonic() < end:
+        time.sleep(0.05)
     assert not room.running
     address = f"room={made['room']}&key={made['key']}&branch=0&step=0"
     assert client.get(f"/ganlab/train/generator?{address}").status_code == 404

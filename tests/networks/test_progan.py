@@ -81,7 +81,7 @@ def test_a_training_grows_and_its_pictures_open_in_the_labs(tmp_path: Path) -> N
     state = training.state()
     names = [name for name in state if name[:2] in ("G.", "D.") and "filter" not in name and "w_avg" not in name]
     still = [name for name in names if torch.equal(start[name], state[name])]
-    assert still == ["D.out.bias"], "all have had their time; a Wasserstein loss has no use for that one"
+    assert not still, "all have had their time; the last bias for the drift of D's logits"
     training.gan.ema.grow(1.5)
     path = tmp_path / "half.safetensors"
     weights.save(path, training.gan.ema, licence="Apache-2.0", about={"title": "half"}, config=training.gan.g_arguments)
