@@ -17,7 +17,7 @@ import tyro
 
 from ganlab import run_images
 from ganlab.config import InvalidInput, replaced
-from ganlab.features.frozen import SMALL
+from ganlab.features.frozen import SMALL, fetch_frozen
 from ganlab.files import sha256_of
 from ganlab.nn.devices import device_named
 from ganlab.presets import preset_run
@@ -299,7 +299,6 @@ def _sides(run: ImageRun) -> list[int]:
 
 def _fetch(*names: str) -> None:
     """The weights of frozen networks, with a line of progress."""
-    from ganlab.features.frozen import fetch_frozen
 
     def told(done: int, of: int | None) -> bool:
         if sys.stderr.isatty():

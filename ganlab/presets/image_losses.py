@@ -1,7 +1,14 @@
 """The systems that are about a loss or a regularizer, most of them with DCGAN's networks: `LOSS_PRESETS`."""
 
+from typing import Any
+
 from ganlab.presets.image_rows import PLAIN_ADAM, ImagePreset, row
 from ganlab.run import Penalty
+
+AUTOENCODER: dict[str, Any] = {  # D is one
+    "family": "began", "penalties": (), "z_dim": 64, "channel_max": 32,
+    "lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.5, "beta2": 0.999, "batch": 16, "ema_kimg": 5.0,
+}  # fmt: skip
 
 LOSS_PRESETS: dict[str, ImagePreset] = {
     "minimax": row(
@@ -70,32 +77,14 @@ LOSS_PRESETS: dict[str, ImagePreset] = {
         "EBGAN",
         "D is an autoencoder: what it reconstructs badly has much energy, and fakes are pushed up to a margin.",
         "Zhao et al. 2017",
-        family="began",
         loss="ebgan",
-        penalties=(),
-        z_dim=64,
-        channel_max=32,
-        lr_g=1e-4,
-        lr_d=1e-4,
-        beta1=0.5,
-        beta2=0.999,
-        batch=16,
-        ema_kimg=5.0,
+        **AUTOENCODER,
     ),
     "began": row(
         "BEGAN",
         "D is an autoencoder that reconstructs data well and fakes badly, held in balance: clean faces, less variety.",
         "Berthelot et al. 2017",
-        family="began",
         loss="began",
-        penalties=(),
-        z_dim=64,
-        channel_max=32,
-        lr_g=1e-4,
-        lr_d=1e-4,
-        beta1=0.5,
-        beta2=0.999,
-        batch=16,
-        ema_kimg=5.0,
+        **AUTOENCODER,
     ),
 }

@@ -41,7 +41,7 @@ def images_beside(config: ImageData, asked: bool = False, tick: Any = None) -> I
 
 def same_classes(G: Any, images: ImageSet) -> bool:
     """Whether a model's classes are those of a set: of a stranger's model, which does not name them, as many."""
-    names = G.about.get("classes") if isinstance(getattr(G, "about", None), dict) else None
+    names = _about(G, "classes")
     if isinstance(names, list) and names:
         return [str(name) for name in names] == [str(name) for name in images.classes]
     return int(getattr(G, "c_dim", 0)) == len(images.classes)
@@ -59,14 +59,20 @@ def labels_of(G: Any, data: str) -> str:
         return ""
     if data != "faces":
         return "class"
-    names = G.about.get("classes")
+    names = _about(G, "classes")
     head = attribute_of([str(name) for name in names]) if isinstance(names, list) else None
     return head.name if head else ""
 
 
+def _about(G: Any, key: str) -> Any:
+    """What a model's file says of itself; None where it says nothing."""
+    about = getattr(G, "about", None)
+    return about.get(key) if isinstance(about, dict) else None
+
+
 def _trained_on(G: Any) -> ImageData:
     """What a model's file says that it was trained on; another set's name where it does not say."""
-    run = G.about.get("run") if isinstance(getattr(G, "about", None), dict) else None
+    run = _about(G, "run")
     try:
         return ImageData.from_dict(run["data"] if isinstance(run, dict) else None)
     except (InvalidInput, KeyError, TypeError):
