@@ -45,7 +45,9 @@ def dragged(address: str, model: str, seconds: float, name: str, text: str = "")
             page.keyboard.press("Enter")
         page.wait_for_timeout(10000 if text else 5000)  # the strips are made meanwhile, and what else the lab shows
         page.evaluate(WATCH)
-        box = page.get_by_role("slider", name=name).bounding_box()
+        slider = page.get_by_role("slider", name=name)
+        slider.scroll_into_view_if_needed()  # a mouse reaches nothing below the window
+        box = slider.bounding_box()
         assert box
         y, end, step = box["y"] + box["height"] / 2, time.monotonic() + seconds, 0
         page.mouse.move(box["x"] + 10, y)
