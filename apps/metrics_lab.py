@@ -158,7 +158,10 @@ def table(found: Report) -> str:
         for row in found.figures
     )
     head = "<tr><th>figure</th><th>value</th><th>what it says</th></tr>"
-    note = "± is a 95 % interval for the chance of having drawn just these pictures (delete-half jackknife)."
+    note = (
+        "± is a 95 % interval for the chance of having drawn just these pictures: by bootstrap, or by random halves "
+        "where a picture that comes up twice would distort the figure (distances, neighbours)."
+    )
     return (
         f"<div class='figures'><b>{html.escape(found.title)}</b>"
         f"<table><thead>{head}</thead><tbody>{rows}</tbody></table><small>{note}</small></div>"
@@ -173,7 +176,7 @@ def meaning(name: str) -> str:
 
 def _point(figures: list[Any], name: str) -> Point:
     found = next(figure for figure in figures if name in (figure.name, figure.name.partition("-")[0]))
-    return Point(*found.interval) if found.interval else Point(found.value, found.value, found.value)
+    return Point(*found.interval)
 
 
 def _visitor(request: gr.Request, tab: str) -> str:

@@ -64,6 +64,7 @@ class Evaluate:
     def _of_images(self, G: Any) -> list[Rows]:
         """A column for each psi, on the features that `training.quality` has for such data."""
         from ganlab.data.images import open_images
+        from ganlab.metrics.bootstrap import mean_of
         from ganlab.metrics.faces_report import pictures_of
         from ganlab.training.quality import QualityMeter
 
@@ -77,7 +78,8 @@ class Evaluate:
             rows = [(f"FD-{found.name}", str(found.fd)), ("precision", str(found.precision))]
             rows.append(("recall", str(found.recall)))
             if classes:
-                rows.append(("class as asked", f"{meter.class_accuracy(images, asked):.1%} ({meter.reader})"))
+                right = mean_of(meter.class_as_asked(images, asked), torch.Generator().manual_seed(self.seed))
+                rows.append(("class as asked", f"{right.percent()} ({meter.reader})"))
             columns.append([*rows, *([("note", found.warning)] if found.warning else [])])
         return columns
 

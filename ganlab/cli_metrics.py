@@ -69,7 +69,7 @@ class Metrics:
         if reports[0][1]:
             print(f"\n{reports[0][1]}")
         if self.json is not None:
-            self._write([{row.name: row.value for row in figures} for figures, _ in reports])
+            self._write([figures for figures, _ in reports])
         return 0
 
     def _extractor(self, tick: "_Line") -> Any:
@@ -88,12 +88,17 @@ class Metrics:
             fetch_weights(told)
         return any_extractor(name, self.data)
 
-    def _write(self, columns: list[dict[str, float]]) -> None:
+    def _write(self, columns: list[list[Any]]) -> None:
         from ganlab.files import write_atomic
 
         assert self.json is not None
         about = {"model": self.model, "data": self.data, "count": self.count, "real": self.real, "seed": self.seed}
-        rows = [{"psi": psi, **column} for psi, column in zip(self.psi, columns, strict=True)]
+        rows = [
+            {"psi": psi}
+            | {figure.name: figure.value for figure in figures}
+            | {"intervals": {figure.name: [figure.interval.lo, figure.interval.hi] for figure in figures}}
+            for psi, figures in zip(self.psi, columns, strict=True)
+        ]
         write_atomic(self.json, json.dumps({**about, "figures": rows}, indent=1).encode())
 
 

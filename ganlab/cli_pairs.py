@@ -10,7 +10,8 @@ import tyro
 from ganlab import weights
 from ganlab.config import InvalidInput
 from ganlab.networks import stylegan2
-from ganlab.networks.table import TRAINABLE, Arguments, Shape
+from ganlab.networks.arguments import Arguments, Shape
+from ganlab.networks.table import TRAINABLE
 from ganlab.nn.devices import device_named
 from ganlab.nn.supervised import STATE, trained
 from ganlab.training.pairs import HAIRSTYLES, LESSONS, PairsRun, PairsTraining, Pupil, finished, lower

@@ -11,7 +11,8 @@ from ganlab.config import Config, InvalidInput, knob, knob_of, replaced
 from ganlab.data.images import DRAWN, ImageData
 from ganlab.features.frozen import FROZEN, OWN
 from ganlab.losses import LOSSES, SLOPED
-from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.networks.arguments import Shape
+from ganlab.networks.table import TRAINABLE
 from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000

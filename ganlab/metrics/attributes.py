@@ -64,8 +64,8 @@ def presence(found: Collection[str], expected: Collection[str]) -> Presence:
     return Presence(len(expected) - len(missing), len(expected), missing)
 
 
-def conditional_accuracy(chosen: Int[Tensor, "n"], asked: Int[Tensor, "m"]) -> float:
-    """The share of pictures that show the class that was asked for."""
+def as_asked(chosen: Int[Tensor, "n"], asked: Int[Tensor, "m"]) -> Float[Tensor, "n"]:
+    """1 for each picture that shows the class that was asked for, 0 for others; the mean is the accuracy."""
     if len(chosen) != len(asked) or not len(asked):
         raise InvalidInput("asked", f"holds {len(asked)} classes, for {len(chosen)} pictures")
-    return float((chosen == asked).double().mean())
+    return (chosen == asked).double()

@@ -18,31 +18,37 @@ PEAK = 2.0  # from the darkest to the brightest
 Draw = Callable[[float, float, float], Float[Tensor, "n c h w"]]  # (right, down, turn): pictures of the moved input
 
 
-def eq_t(draw: Draw, moves: int, rng: torch.Generator) -> float:
-    """EQ-T, for whole pixels. `draw(right, down, turn)` draws the same latents, moved by parts of the width."""
+def eq_t(draw: Draw, moves: int, rng: torch.Generator) -> Float[Tensor, "errors 2"]:
+    """EQ-T, for whole pixels: the squared error of each picture and move, and its pixels; `decibels` are the figure.
+
+    `draw(right, down, turn)` draws the same latents, moved by parts of the width.
+    """
     still = draw(0.0, 0.0, 0.0)
     side = still.shape[-1]
-    total, count = 0.0, 0
+    errors = []
     for _ in range(moves):
         steps = ((torch.rand(2, generator=rng) * 2 - 1) * FARTHEST * side).round().int().tolist()
         made = draw(steps[0] / side, steps[1] / side, 0.0)
         ours, theirs = _overlap(made, steps[0], steps[1]), _overlap(still, -steps[0], -steps[1])
-        total += float((ours - theirs).double().square().sum())
-        count += ours.numel()
-    return _decibels(total, count)
+        errors.append(_squared(ours - theirs))
+    return torch.cat(errors)
 
 
-def eq_r(draw: Draw, moves: int, rng: torch.Generator) -> float:
-    """EQ-R, for turns by any angle, inside the largest circle. `draw` as for `eq_t`."""
+def eq_r(draw: Draw, moves: int, rng: torch.Generator) -> Float[Tensor, "errors 2"]:
+    """EQ-R, for turns by any angle, inside the largest circle. Otherwise as `eq_t`."""
     still = draw(0.0, 0.0, 0.0)
-    total, count = 0.0, 0
+    errors = []
     for _ in range(moves):
         angle = float(torch.rand(1, generator=rng)) * 2 * math.pi
         turned, inside = rotated(still, angle)
-        wrong = (draw(0.0, 0.0, angle) - turned)[..., inside]
-        total += float(wrong.double().square().sum())
-        count += wrong.numel()
-    return _decibels(total, count)
+        errors.append(_squared((draw(0.0, 0.0, angle) - turned)[..., inside]))
+    return torch.cat(errors)
+
+
+def decibels(errors: Float[Tensor, "errors 2"]) -> float:
+    """The figure of all errors; infinite where there is none."""
+    total, count = errors.sum(0).tolist()
+    return 10 * math.log10(PEAK**2 * count / total) if total > 0 else math.inf
 
 
 def rotated(images: Float[Tensor, "n c s s"], angle: float) -> tuple[Float[Tensor, "n c s s"], Tensor]:
@@ -79,5 +85,6 @@ def _overlap(images: Tensor, right: int, down: int) -> Tensor:
     return images[..., rows, columns]
 
 
-def _decibels(total: float, count: int) -> float:
-    return 10 * math.log10(PEAK**2 * count / total) if total > 0 else math.inf
+def _squared(wrong: Tensor) -> Float[Tensor, "n 2"]:
+    each = wrong.flatten(1).double().square().sum(1)
+    return torch.stack([each, torch.full_like(each, wrong[0].numel())], 1)

@@ -15,14 +15,14 @@ from ganlab.features.faces import Head, features_of, load_classifier
 from ganlab.metrics.attributes import (
     Presence,
     Shares,
+    as_asked,
     choices,
     combinations,
-    conditional_accuracy,
     histogram,
     presence,
     total_variation,
 )
-from ganlab.metrics.bootstrap import Interval, interval, intervals
+from ganlab.metrics.bootstrap import Interval, interval, intervals, mean_of
 from ganlab.metrics.frechet import few, frechet_distance
 from ganlab.metrics.manifold import density_coverage, precision_recall
 
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class FacesReport:
-    """Figures of a generator of faces; each interval is `metrics.bootstrap.interval`'s."""
+    """Figures of a generator of faces; intervals are those of `metrics.bootstrap`."""
 
     count: int
     n_real: int
@@ -64,7 +64,7 @@ class FacesReport:
     distances: dict[str, float]  # total variation between these shares and the true ones of data, by attribute
     floor: dict[str, float]  # the same for real faces: what the classifier's mistakes and chance amount to
     present: dict[str, Presence]  # hats, hairstyles, ..., and "all" for their combinations
-    accuracy: float | None = None  # share of pictures that show the class that was asked for
+    accuracy: Interval | None = None  # share of pictures that show the class that was asked for
     warning: str | None = None
 
     def rows(self) -> list[tuple[str, str]]:
@@ -74,7 +74,7 @@ class FacesReport:
             *((name, str(getattr(self, name))) for name in ("precision", "recall", "density", "coverage")),
         ]
         if self.accuracy is not None:
-            found.append(("class as asked", f"{self.accuracy:.1%}"))
+            found.append(("class as asked", self.accuracy.percent()))
         for name, kinds in self.present.items():
             title = "kinds of " + " x ".join(KINDS) if name == "all" else f"kinds of {name}"
             found.append((title, f"{kinds.present} of {kinds.total}"))
@@ -130,7 +130,7 @@ def faces_report(
     density, coverage = intervals(density_coverage, *sets, draws, rng)
     options = _options()
     shares, usual = (histogram(seen.chosen, options, visible(seen.chosen)) for seen in (fake, real.seen))
-    right = [conditional_accuracy(fake.chosen[name], wanted) for name, wanted in (asked or {}).items()]
+    right = [mean_of(as_asked(fake.chosen[name], wanted), rng) for name, wanted in (asked or {}).items()]
     return FacesReport(
         count=len(fake.features),
         n_real=len(real.seen.features),

@@ -15,7 +15,7 @@ Draw = Callable[[Tensor], Tensor]  # pictures of latents [N, d]
 Distance = Callable[[Tensor, Tensor], Float[Tensor, "n"]]  # of pairs of pictures, squared
 
 
-def path_length(
+def path_lengths(
     start: Float[Tensor, "n d"],
     end: Float[Tensor, "n d"],
     draw: Draw,
@@ -24,23 +24,28 @@ def path_length(
     *,
     space: Literal["z", "w"] = "w",
     epsilon: float = EPSILON,
-    trimmed: float = TRIMMED,
-) -> float:
-    """The mean squared distance of pictures `epsilon` apart on the way from `start` to `end`, over epsilon squared.
+) -> Float[Tensor, "n"]:
+    """The squared distance of pictures `epsilon` apart on the way from `start` to `end`, over epsilon squared.
 
     t: place of the first picture on the way; uniform in [0, 1) for the full path, zeros for its ends (as Karras et al.
     2020 take them). `space` z: along great circles, w: along lines. The distance belongs to the figure's name; papers
-    take LPIPS.
+    take LPIPS. The figure of a generator is their `trimmed_mean`.
     """
-    if not 0 <= trimmed < 0.5 or epsilon <= 0:
-        raise InvalidInput("trimmed", "must be from 0 to less than 0.5, and epsilon above 0")
+    if epsilon <= 0:
+        raise InvalidInput("epsilon", "must be above 0")
     between = slerp if space == "z" else torch.lerp
     first, second = (between(start, end, (t + step)[:, None]) for step in (0.0, epsilon))
-    found = distance(draw(first), draw(second)).double() / epsilon**2
+    return distance(draw(first), draw(second)).double() / epsilon**2
+
+
+def trimmed_mean(values: Float[Tensor, "n"], trimmed: float = TRIMMED) -> float:
+    """The mean without a part of the values at each end."""
+    if not 0 <= trimmed < 0.5:
+        raise InvalidInput("trimmed", "must be from 0 to less than 0.5")
     if not trimmed:
-        return float(found.mean())
-    lo, hi = (torch.quantile(found, q, interpolation=how) for q, how in ((trimmed, "lower"), (1 - trimmed, "higher")))
-    return float(found[(found >= lo) & (found <= hi)].mean())
+        return float(values.mean())
+    lo, hi = (torch.quantile(values, q, interpolation=how) for q, how in ((trimmed, "lower"), (1 - trimmed, "higher")))
+    return float(values[(values >= lo) & (values <= hi)].mean())
 
 
 def slerp(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], t: Float[Tensor, "n 1"]) -> Float[Tensor, "n d"]:

@@ -44,14 +44,16 @@ def weights_of(side: int) -> tuple[float, ...]:
     return tuple(weight / sum(WEIGHTS[:count]) for weight in WEIGHTS[:count]) if count < len(WEIGHTS) else WEIGHTS
 
 
-def mean_similarity(images: Float[Tensor, "n c h w"], pairs: int, rng: torch.Generator, **more: object) -> float:
-    """The mean over random pairs of different pictures, as many as `pairs`."""
+def similarities(
+    images: Float[Tensor, "n c h w"], pairs: int, rng: torch.Generator, **more: object
+) -> Float[Tensor, "pairs"]:
+    """Of random pairs of different pictures, as many as `pairs`."""
     n = len(images)
     if n < 2 or pairs < 1:
         raise InvalidInput("images", "must be two or more, and pairs at least 1")
     first = torch.randint(n, (pairs,), generator=rng)
     second = (first + torch.randint(1, n, (pairs,), generator=rng)) % n
-    return float(ms_ssim(images[first], images[second], **more).mean())  # type: ignore[arg-type]
+    return ms_ssim(images[first], images[second], **more)  # type: ignore[arg-type]
 
 
 def _ssim(x: Tensor, y: Tensor, span: float) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganlab.nn.mapping import StyleGenerator
-from ganlab.nn.norms import SpectralConv2d, SpectralLinear, SpectralNetwork
+from ganlab.nn.norms import ConditionalBatchNorm, SpectralConv2d, SpectralLinear, SpectralNetwork
 
 EMBEDDED = 128  # numbers of the shared embedding
 ITERATIONS = 15  # of the power method before training: its vectors start as ones
@@ -38,21 +38,6 @@ class SelfAttention(nn.Module):
         key, value = (F.max_pool2d(layer(x), 2).flatten(2).transpose(1, 2) for layer in (self.key, self.value))
         seen = F.scaled_dot_product_attention(query, key, value, scale=1.0)  # [n, h w, half]
         return x + self.gamma * self.out(seen.transpose(1, 2).unflatten(2, x.shape[2:]))
-
-
-class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation whose gain and shift are linear in a vector of each sample (de Vries et al. 2017)."""
-
-    def __init__(self, features: int, knows: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(features, affine=knows == 0)
-        self.gain, self.shift = (SpectralLinear(knows, features, bias=False) if knows else None for _ in range(2))
-
-    def forward(self, x: Float[Tensor, "n c h w"], known: Float[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:
-        x = self.norm(x)
-        if self.gain is None or self.shift is None:
-            return x
-        return x * (1 + self.gain(known))[:, :, None, None] + self.shift(known)[:, :, None, None]
 
 
 class GeneratorBlock(nn.Module):

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganlab.networks import biggan
-from ganlab.networks.biggan import ConditionalBatchNorm, SelfAttention, larger
+from ganlab.networks.biggan import SelfAttention, larger
 from ganlab.nn.mapping import StyleGenerator
-from ganlab.nn.norms import SpectralConv2d, SpectralLinear, SpectralNetwork
+from ganlab.nn.norms import ConditionalBatchNorm, SpectralConv2d, SpectralLinear, SpectralNetwork
 
 BOTTLENECK = 4  # how much narrower a block is inside
 

@@ -27,7 +27,7 @@ class SynthesisNetwork(StagedSynthesis):
         self.stages = nn.ModuleList(stages)
         self.torgb = nn.Sequential(nn.Conv2d(channels[-1], img_channels, 3, padding=1), nn.Tanh())
         self.channels = channels
-        _start(self)
+        start(self)
 
 
 class Generator(StyleGenerator):
@@ -76,7 +76,7 @@ class Discriminator(nn.Module):
             self.embed = nn.Linear(c_dim, EMBEDDED)
             self.meet = nn.Sequential(nn.Conv2d(inputs + EMBEDDED, inputs, 1), nn.LeakyReLU(0.2))
         self.out = nn.Conv2d(inputs, 1, 4)
-        _start(self)
+        start(self)
 
     def forward(self, img: Float[Tensor, "n c h w"], c: Float[Tensor, "n c_dim"] | None = None) -> Float[Tensor, "n 1"]:
         if not self.c_dim:
@@ -93,12 +93,12 @@ def _beside(x: Float[Tensor, "n c h w"], label: Float[Tensor, "n k"]) -> Float[T
     return torch.cat([x, label[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])], 1)
 
 
-def _start(net: nn.Module) -> None:
+def start(net: nn.Module) -> None:
     """Initial weights; drawn from torch's generator, which a training forks and seeds."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.weight.data = torch.randn(module.weight.shape) * SCALE
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d) and module.affine:
             module.weight.data = 1 + torch.randn(module.weight.shape) * SCALE

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from torch import nn
 
-from ganlab.features.faces import load_classifier
-from ganlab.features.frozen import OWN
 from ganlab.networks import (
+    arguments,
     began,
     bigan,
     bigbigan,
     biggan,
     biggan_deep,
     dcgan,
+    dcgan_norm,
     lapgan,
     mlp_images,
     progan,
@@ -29,24 +28,7 @@ from ganlab.networks import (
     transgan,
     vitgan,
 )
-
-
-class Shape(NamedTuple):
-    """What networks are built for."""
-
-    resolution: int
-    channels: int  # of images: 3 or 1
-    classes: int  # 0: unconditional
-    z_dim: int
-    w_dim: int
-    mapping_layers: int
-    channel_base: int  # a layer at resolution r has base / r channels,
-    channel_max: int  # at most so many
-    mapping_width: int = 0  # features of the mapping network's hidden layers; 0: w_dim
-    backbone: str = OWN  # the frozen network of projected discriminators
-
-
-Arguments = dict[str, Any]
+from ganlab.networks.arguments import Arguments, Shape
 
 
 @dataclass(frozen=True)
@@ -68,98 +50,6 @@ class Trainable:
     classifies: bool = True  # D has one last layer, in whose place that of a classifier can stand
 
 
-def _images(s: Shape) -> Arguments:
-    return {"img_resolution": s.resolution, "img_channels": s.channels}
-
-
-def _widths(s: Shape) -> Arguments:
-    return {"channel_base": s.channel_base, "channel_max": s.channel_max}
-
-
-def _plain_g(s: Shape) -> Arguments:
-    return {"z_dim": s.z_dim, "c_dim": s.classes, **_images(s), **_widths(s)}
-
-
-def _plain_d(s: Shape) -> Arguments:
-    return {"c_dim": s.classes, **_images(s), **_widths(s)}
-
-
-def _projected_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "backbone": s.backbone}
-
-
-def _hidden_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "hidden": True}
-
-
-def _sagan_g(s: Shape) -> Arguments:
-    return {**_plain_g(s), "skip_z": False}
-
-
-def _began_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "code": s.z_dim}
-
-
-def _pair_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "z_dim": s.z_dim}
-
-
-def _encoded() -> Arguments:
-    """What the levels of a Stacked GAN are to invert."""
-    E = load_classifier()
-    (_, _), (middle, _), _ = E.map_shapes
-    return {"top": E.layout.dim, "middle": middle}
-
-
-def _stacked_g(s: Shape) -> Arguments:
-    return {**_plain_g(s), **_encoded()}
-
-
-def _stacked_d(s: Shape) -> Arguments:
-    return {**_pair_d(s), **_encoded()}
-
-
-def _mapping(s: Shape) -> Arguments:
-    return {"num_layers": s.mapping_layers} | ({"layer_features": s.mapping_width} if s.mapping_width else {})
-
-
-def _stylegan2_g(s: Shape) -> Arguments:
-    options = {"w_dim": s.w_dim, "mapping_kwargs": _mapping(s), "num_fp16_res": 0, "conv_clamp": None}
-    return {**_plain_g(s), **options}
-
-
-def _stylegan2_d(s: Shape) -> Arguments:
-    return {**_plain_d(s), "num_fp16_res": 0, "conv_clamp": None}
-
-
-def _stylegan1_g(s: Shape) -> Arguments:
-    return {"z_dim": s.z_dim, "w_dim": s.w_dim, **_images(s), **_widths(s), "num_layers": s.mapping_layers}
-
-
-def _stylegan3_g(s: Shape) -> Arguments:
-    """T: as official, but for fewer layers where pictures are small: each doubles the resolution at most once."""
-    layers = 14 if s.resolution > 64 else 10
-    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_kwargs": _mapping(s), "num_layers": layers, "num_fp16_res": 0}
-
-
-def _stylegan3_r(s: Shape) -> Arguments:
-    twice = {"channel_base": 2 * s.channel_base, "channel_max": 2 * s.channel_max}
-    return {**_stylegan3_g(s), **twice, "conv_kernel": 1, "use_radial_filters": True}
-
-
-def _xl_g(s: Shape) -> Arguments:
-    options = {"w_dim": s.w_dim, "mapping_layers": s.mapping_layers, "embedded": load_classifier().layout.dim}
-    return {**_plain_g(s), **options}
-
-
-def _xl_d(s: Shape) -> Arguments:
-    return {**_projected_d(s), "embedded": load_classifier().layout.dim}
-
-
-def _vitgan_g(s: Shape) -> Arguments:
-    return {**_plain_g(s), "w_dim": s.w_dim, "mapping_layers": s.mapping_layers}
-
-
 # Parts of formulas that several rows share
 NORMED = r"h \mapsto \gamma(e)\,\mathrm{BN}(h) + \beta(e),\quad \bar W = W / \sigma(W),\quad e = "
 FILTERED = r"h \mapsto \phi_{\downarrow} * \sigma(\phi_{\uparrow} * h),\quad "
@@ -171,8 +61,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"\mathcal{L}(x) = |x - D(x)|,\quad D = \mathrm{dec} \circ \mathrm{enc}",
         began.Generator,
         began.Discriminator,
-        _plain_g,
-        _began_d,
+        arguments.plain_g,
+        arguments.began_d,
         conditional=False,
         energy=True,
         classifies=False,
@@ -183,8 +73,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"D(x, E(x)) \text{ against } D(G(z), z)",
         bigan.Generator,
         bigan.Discriminator,
-        _plain_g,
-        _pair_d,
+        arguments.plain_g,
+        arguments.pair_d,
         conditional=False,
         whole=False,
         classifies=False,
@@ -195,8 +85,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"D(x, z) = s_x(x) + s_z(z) + s_{xz}(x, z)",
         bigbigan.Generator,
         bigbigan.Discriminator,
-        _plain_g,
-        _pair_d,
+        arguments.plain_g,
+        arguments.pair_d,
         conditional=False,
         whole=False,
         classifies=False,
@@ -207,8 +97,8 @@ TRAINABLE: dict[str, Trainable] = {
         NORMED + r"[z_k, \mathrm{embed}(c)]",
         biggan.Generator,
         biggan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "biggan-deep": Trainable(
         "BigGAN-deep",
@@ -216,8 +106,8 @@ TRAINABLE: dict[str, Trainable] = {
         NORMED + r"[z, \mathrm{embed}(c)]",
         biggan_deep.Generator,
         biggan_deep.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "dcgan": Trainable(
         "DCGAN",
@@ -225,8 +115,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"h_{l+1} = \mathrm{relu}(\mathrm{BN}(W_l *^{\top}_{\uparrow 2} h_l))",
         dcgan.Generator,
         dcgan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "dcgan-hidden": Trainable(
         "DCGAN, label at 4 x 4",
@@ -234,8 +124,17 @@ TRAINABLE: dict[str, Trainable] = {
         r"D(x, c) = d\bigl(\phi_{4\times4}(x),\, c\bigr)",
         dcgan.Generator,
         dcgan.Discriminator,
-        _plain_g,
-        _hidden_d,
+        arguments.plain_g,
+        arguments.hidden_d,
+    ),
+    "dcgan-norm": Trainable(
+        "DCGAN, label in normalisation",
+        "de Vries et al. 2017",
+        r"h \mapsto \gamma(c)\,\mathrm{BN}(h) + \beta(c)",
+        dcgan_norm.Generator,
+        dcgan.Discriminator,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "lapgan": Trainable(
         "LAPGAN",
@@ -243,8 +142,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"x_k = \mathrm{up}(x_{k+1}) + G_k(z_k, \mathrm{up}(x_{k+1}))",
         lapgan.Generator,
         lapgan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
         whole=False,
         classifies=False,
     ),
@@ -254,8 +153,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"G(z) = \tanh(W_L \cdots \mathrm{relu}(W_1 z))",
         mlp_images.Generator,
         mlp_images.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "progan": Trainable(
         "ProGAN",
@@ -263,8 +162,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"x = (1 - \alpha)\,\mathrm{up}(\mathrm{rgb}_{r/2}) + \alpha\,\mathrm{rgb}_r,\; \hat w = w \sqrt{2 / n}",
         progan.Generator,
         progan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
         conditional=False,
     ),
     "projected": Trainable(
@@ -273,8 +172,8 @@ TRAINABLE: dict[str, Trainable] = {
         PROJECTED + r",\quad P_l = \text{a random mix of maps of a frozen network}",
         stylegan2.Generator,
         projected.Discriminator,
-        _stylegan2_g,
-        _projected_d,
+        arguments.stylegan2_g,
+        arguments.projected_d,
         styles=True,
         colours=True,
         classifies=False,
@@ -285,8 +184,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"h \mapsto h + W_3 * \sigma(W_2 *_{\mathrm{groups}} \sigma(W_1 * h))",
         r3gan.Generator,
         r3gan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "sagan": Trainable(
         "SAGAN",
@@ -294,8 +193,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"o_j = x_j + \gamma \sum_i \mathrm{softmax}_i\bigl(f(x_i)^{\top} g(x_j)\bigr)\, h(x_i)",
         biggan.Generator,
         biggan.Discriminator,
-        _sagan_g,
-        _plain_d,
+        arguments.sagan_g,
+        arguments.plain_d,
     ),
     "stacked": Trainable(
         "Stacked GAN",
@@ -303,8 +202,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"\hat h_i = G_i(\hat h_{i+1}, z_i),\quad h_{i+1} = E_i(h_i)",
         stacked.Generator,
         stacked.Discriminator,
-        _stacked_g,
-        _stacked_d,
+        arguments.stacked_g,
+        arguments.stacked_d,
         colours=True,
         whole=False,
         classifies=False,
@@ -315,8 +214,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"x_1 = G_1(z, c),\quad x_2 = G_2(x_1, c)",
         stackgan.Generator,
         stackgan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
         whole=False,
         classifies=False,
     ),
@@ -326,8 +225,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"\mathrm{AdaIN}(h, y) = y_s \frac{h - \mu(h)}{\sigma(h)} + y_b,\quad y = A\,f(z)",
         stylegan1.Generator,
         stylegan2.Discriminator,
-        _stylegan1_g,
-        _stylegan2_d,
+        arguments.stylegan1_g,
+        arguments.stylegan2_d,
         styles=True,
         conditional=False,
     ),
@@ -337,8 +236,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"w''_{ijk} = s_i w_{ijk} \Big/ \sqrt{\textstyle\sum_{i,k} (s_i w_{ijk})^2 + \epsilon},\; s = A f(z)",
         stylegan2.Generator,
         stylegan2.Discriminator,
-        _stylegan2_g,
-        _stylegan2_d,
+        arguments.stylegan2_g,
+        arguments.stylegan2_d,
         styles=True,
     ),
     "stylegan3-t": Trainable(
@@ -347,8 +246,8 @@ TRAINABLE: dict[str, Trainable] = {
         FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts } t",
         stylegan3.Generator,
         stylegan2.Discriminator,
-        _stylegan3_g,
-        _stylegan2_d,
+        arguments.stylegan3_g,
+        arguments.stylegan2_d,
         styles=True,
     ),
     "stylegan3-r": Trainable(
@@ -357,8 +256,8 @@ TRAINABLE: dict[str, Trainable] = {
         FILTERED + r"G(t[z]) = t[G(z)] \text{ for shifts and turns } t",
         stylegan3.Generator,
         stylegan2.Discriminator,
-        _stylegan3_r,
-        _stylegan2_d,
+        arguments.stylegan3_r,
+        arguments.stylegan2_d,
         styles=True,
     ),
     "stylegan-xl": Trainable(
@@ -367,8 +266,8 @@ TRAINABLE: dict[str, Trainable] = {
         FILTERED + PROJECTED,
         stylegan_xl.Generator,
         stylegan_xl.Discriminator,
-        _xl_g,
-        _xl_d,
+        arguments.xl_g,
+        arguments.xl_d,
         styles=True,
         colours=True,
         classifies=False,
@@ -379,8 +278,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"h \mapsto h + \mathrm{softmax}\bigl(Q K^{\top} / \sqrt d\bigr) V",
         transgan.Generator,
         transgan.Discriminator,
-        _plain_g,
-        _plain_d,
+        arguments.plain_g,
+        arguments.plain_d,
     ),
     "vitgan": Trainable(
         "ViTGAN",
@@ -389,8 +288,8 @@ TRAINABLE: dict[str, Trainable] = {
         r"h \mapsto \gamma(w) \frac{h - \mu}{\sigma} + \beta(w)",
         vitgan.Generator,
         vitgan.Discriminator,
-        _vitgan_g,
-        _plain_d,
+        arguments.vitgan_g,
+        arguments.plain_d,
         styles=True,
     ),
 }

@@ -74,6 +74,21 @@ class SpectralNetwork(nn.Module):
                 module.power_iterate(times)
 
 
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalisation whose gain and shift are linear in a vector of each sample (de Vries et al. 2017)."""
+
+    def __init__(self, features: int, knows: int, linear: type[nn.Linear] = SpectralLinear) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(features, affine=knows == 0)
+        self.gain, self.shift = (linear(knows, features, bias=False) if knows else None for _ in range(2))
+
+    def forward(self, x: Float[Tensor, "n c h w"], known: Float[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:
+        x = self.norm(x)
+        if self.gain is None or self.shift is None:
+            return x
+        return x * (1 + self.gain(known))[:, :, None, None] + self.shift(known)[:, :, None, None]
+
+
 class VirtualBatchNorm(nn.Module):
     """Batch normalisation by the statistics of one fixed reference batch (Salimans et al. 2016, sec. 3.5).
 

@@ -47,6 +47,16 @@ IMAGE_PRESETS: dict[str, ImagePreset] = {
         channel_max=256,
         **PLAIN_ADAM,
     ),
+    "cgan-norm": row(
+        "Conditional batch normalisation",
+        "The class sets gain and shift of every normalisation in G: it has a say in each layer. D sees it as channels.",
+        "de Vries et al. 2017",
+        labels="hairstyle",
+        family="dcgan-norm",
+        penalties=(),
+        channel_max=256,
+        **PLAIN_ADAM,
+    ),
     "cgan-projection": row(
         "Projection discriminator",
         "The class sets the normalisation's gains in G, and D asks how well the picture's features point to it.",

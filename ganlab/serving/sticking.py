@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganlab.config import InvalidInput
-from ganlab.metrics.equivariance import eq_r, eq_t
+from ganlab.metrics.equivariance import decibels, eq_r, eq_t
 from ganlab.networks import stylegan2, stylegan3
 from ganlab.render.sheet import Pixels, to_pixels
 from ganlab.serving.following import Tick
@@ -89,7 +89,7 @@ class Sticking:
             return drawn(G, ws, right, down, turn).cpu()
 
         rng = torch.Generator().manual_seed(0)
-        return eq_t(draw, MOVES, rng), eq_r(draw, MOVES, rng)
+        return decibels(eq_t(draw, MOVES, rng)), decibels(eq_r(draw, MOVES, rng))
 
     def _generator(self, model: Any) -> Any:
         if not isinstance(model, str) or not model:

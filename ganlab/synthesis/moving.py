@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.networks import stylegan2, stylegan3
-from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.networks.arguments import Shape
+from ganlab.networks.table import TRAINABLE
 
 FINER = {"first_cutoff": 6.0, "first_stopband": 9.0}  # of a StyleGAN3's waves: random layers add little detail
 CONTRAST = 0.5  # standard deviation of the pixels of an untrained network, as pictures have about

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganlab.networks import biggan, biggan_deep, lucidrains, progan, stylegan1, stylegan3, vitgan
+from ganlab.networks import biggan, biggan_deep, dcgan_norm, lucidrains, progan, stylegan1, stylegan3, vitgan
 from ganlab.networks.several import Levels
 from ganlab.nn.mapping import StagedSynthesis
 from ganlab.nn.style import split_offsets
@@ -173,13 +173,16 @@ class _AliasFree:
 
 
 class BigGanEngine(Steps[Maker]):
-    """SAGAN, BigGAN, BigGAN-deep. They can be entered at every block, which reads a row of ws; they take no noise."""
+    """SAGAN, BigGAN, BigGAN-deep, and DCGAN with the class in its norms.
+
+    They can be entered at every block, which reads a row of ws; they take no noise.
+    """
 
     no_styles = "this model has no style space: its rows of ws go into batch normalisation as they are"
 
     def __init__(
         self,
-        synthesis: biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork,
+        synthesis: biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork | dcgan_norm.SynthesisNetwork,
         precision: str = "fp32",
         device: torch.device | str = "cpu",
     ) -> None:
@@ -204,9 +207,7 @@ class LevelsEngine(Steps[Maker]):
         self._add(step, _Rgb(synthesis.torgb, k))
 
 
-Rowed = (
-    Levels | biggan.SynthesisNetwork | biggan_deep.SynthesisNetwork | vitgan.SynthesisNetwork
-)  # stages that read rows of ws
+Rowed = Levels | biggan.RowedSynthesis | vitgan.SynthesisNetwork  # stages that read rows of ws
 
 
 class _RowStage:

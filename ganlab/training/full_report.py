@@ -3,6 +3,7 @@
 The name of the features is part of a figure's name: FD-pyramid is no FID, KD-faces no KID, PPL-faces not LPIPS's.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,17 +16,17 @@ from ganlab.config import InvalidInput
 from ganlab.data.images.drawn import VALID_SEEDS
 from ganlab.data.polygons import rendered, vertices
 from ganlab.features.extractors import Features
-from ganlab.metrics.bootstrap import Interval, intervals
-from ganlab.metrics.equivariance import eq_r, eq_t
+from ganlab.metrics.bootstrap import Interval, bootstrap, interval, intervals, mean_of
+from ganlab.metrics.equivariance import decibels, eq_r, eq_t
 from ganlab.metrics.faces_report import pictures_of
 from ganlab.metrics.frechet import few, frechet_distance
 from ganlab.metrics.inception import inception_score
 from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
 from ganlab.metrics.nearest import copying
-from ganlab.metrics.path_length import path_length
+from ganlab.metrics.path_length import path_lengths, trimmed_mean
 from ganlab.metrics.polygons import THRESHOLD, distance_by_inversion, nearest_polygon, polygon_score
-from ganlab.metrics.ssim import mean_similarity, weights_of
+from ganlab.metrics.ssim import similarities, weights_of
 from ganlab.networks import stylegan3
 from ganlab.training.beside import learned_from, same_classes
 from ganlab.training.quality import FEWEST, QualityMeter
@@ -35,6 +36,7 @@ PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the roundin
 AT_ONCE = 32  # pictures drawn together
 PAIRS = 500  # of MS-SSIM
 POLYGONS, SOUGHT = 64, 32  # pictures whose nearest polygon, polygons whose nearest picture is looked for
+SCORES = 50  # resamplings of an Inception score, which has a thousand classes
 SPLITS = 10  # parts of an Inception score (Salimans et al. 2016)
 MOVES = 8  # of equivariance
 MOVED = 8  # pictures that are moved together
@@ -42,12 +44,16 @@ Tick = Callable[[str, int, int], None]  # (what, done, of)
 
 
 class Figure(NamedTuple):
-    """One row: its name with its features, and the figure with its uncertainty where that is known."""
+    """One row: its name with its features, and the figure with its uncertainty, in numbers and in words."""
 
     name: str
-    value: float
+    interval: Interval
     text: str
-    interval: Interval | None = None
+
+    @property
+    def value(self) -> float:
+        """The figure alone."""
+        return self.interval.value
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -71,12 +77,7 @@ def full_report(
     if meter.extractor.logits is not None:
         figures += _score(meter, meter.extractor.logits, pictures, rng)
     if meter.held is not None:
-        copied = copying(near, meter.real.near, meter.held)
-        figures.append(
-            Figure(
-                meter.extractor.named("copying"), copied.share, f"{copied.share:.3f} (z {copied.z:.1f}; 0.5 is right)"
-            )
-        )
+        figures.append(_copying(meter, meter.held, near, rng))
     missing = None
     if int(getattr(G, "c_dim", 0)) and not alike:
         missing = "The model's classes are not those of this data, so they are not looked at."
@@ -135,30 +136,46 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
     tick("distances", 2, 2)
     names = [meter.extractor.named(kind) for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")]
-    return [Figure(name, row.value, str(row), row) for name, row in zip(names, found, strict=True)]
+    return [Figure(name, row, str(row)) for name, row in zip(names, found, strict=True)]
+
+
+def _copying(meter: QualityMeter, held: Tensor, near: Tensor, rng: torch.Generator) -> Figure:
+    """Whether pictures are nearer to what was learned than held-out ones are."""
+
+    def share(held: Tensor, fake: Tensor) -> float:
+        return copying(fake, meter.real.near, held).share
+
+    found, z = interval(share, held, near, DRAWS, rng), copying(near, meter.real.near, held).z
+    return Figure(meter.extractor.named("copying"), found, f"{found} (z {z:.1f}; 0.5 is right)")
 
 
 def _diversity(meter: QualityMeter, pictures: Tensor, classes: Tensor | None, seed: int) -> list[Figure]:
     """MS-SSIM of random pairs of generated pictures, and of real ones; within classes, where there are some, the mean
     over them (Odena et al. 2017, sec. 4.2)."""
-    values = []
+    values: list[Interval] = []
     for images, of in ((pictures, classes), (meter.real.pictures, meter.real.targets)):
         rng, usual = torch.Generator().manual_seed(seed), weights_of(images.shape[-1])
         groups = [images] if classes is None else [images[of == k] for k in range(len(meter.images.classes))]
         groups = [group for group in groups if len(group) > 1] or [images]
         pairs = max(1, min(PAIRS, 2 * len(images)) // len(groups))
-        found = [mean_similarity(group.float(), pairs, rng, span=255.0, weights=usual) for group in groups]
-        values.append(sum(found) / len(found))
+        found = [similarities(group.float(), pairs, rng, span=255.0, weights=usual) for group in groups]
+        values.append(bootstrap(_mean_of_means, found, rng))
     within = "" if classes is None else " within classes"
-    return [Figure(f"MS-SSIM of pairs{within}", values[0], f"{values[0]:.3f} (data {values[1]:.3f})")]
+    return [Figure(f"MS-SSIM of pairs{within}", values[0], f"{values[0]} (data {values[1]})")]
+
+
+def _mean_of_means(*groups: Tensor) -> float:
+    return sum(float(group.mean()) for group in groups) / len(groups)
 
 
 def _score(meter: QualityMeter, logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
     """The Inception score over ten parts, where the parts are not tiny, of classes of whichever network looks."""
     splits = SPLITS if len(pictures) >= SPLITS * SPLITS else 1
-    score = inception_score(logits(pictures), splits, rng)
-    told = f"{score.mean:.3f} ± {score.deviation:.2g} ({splits} parts)"
-    return [Figure(meter.extractor.named("IS"), score.mean, told)]
+    found = logits(pictures)
+    found = found[torch.randperm(len(found), generator=rng).to(found.device)]
+    score = bootstrap(lambda rows: inception_score(rows, splits).mean, [found], rng, SCORES)
+    told = f"{score} (deviation of {splits} parts {inception_score(found, splits).deviation:.2g})"
+    return [Figure(meter.extractor.named("IS"), score, told if splits > 1 else str(score))]
 
 
 def _of_classes(
@@ -168,8 +185,9 @@ def _of_classes(
 
     And why there is no such distance, where there is none.
     """
-    right = meter.class_accuracy(pictures, classes)
-    rows = [Figure("class as asked", right, f"{right:.1%} ({meter.reader})")]
+    rng = torch.Generator().manual_seed(len(pictures))
+    right = mean_of(meter.class_as_asked(pictures, classes), rng)
+    rows = [Figure("class as asked", right, f"{right.percent()} ({meter.reader})")]
     sizes = [(int((classes == k).sum()), int((meter.real.targets == k).sum())) for k in range(int(classes.max()) + 1)]
     fewest, distance = min(min(pair) for pair in sizes), meter.extractor.named("FD")
     if fewest < small.shape[1]:  # the distance would be of noise
@@ -177,12 +195,15 @@ def _of_classes(
             rows,
             f"No {distance} within classes: of one there are {fewest:,} pictures, and {small.shape[1]:,} are needed.",
         )
+    real = meter.real
     within = [
-        frechet_distance(meter.real.small[meter.real.targets == k], small[classes == k]) for k in range(len(sizes))
+        interval(frechet_distance, real.small[real.targets == k], small[classes == k], DRAWS, rng)
+        for k in range(len(sizes))
     ]
-    mean = sum(within) / len(within)
-    told = f"{mean:.4g} ({fewest} or more of each class)"
-    return [*rows, Figure(f"intra-class {distance}", mean, told)], None
+    mean = sum(found.value for found in within) / len(within)
+    far = math.hypot(*(found.far for found in within)) / len(within)  # classes are drawn apart
+    found = Interval(mean, mean - far, mean + far)
+    return [*rows, Figure(f"intra-class {distance}", found, f"{found} ({fewest} or more of each class)")], None
 
 
 def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:
@@ -198,8 +219,8 @@ def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Gener
     some = flat(pictures[:POLYGONS].float() / 127.5 - 1)
     off = nearest_polygon(some, config.vertices, heard("nearest polygons")).distance
     if int(getattr(G, "c_dim", 0)):
-        share = float((off <= THRESHOLD).double().mean())
-        return [Figure("manifold precision", share, f"{share:.3f} (of {len(some)} pictures)")]
+        share = mean_of((off <= THRESHOLD).float(), rng)
+        return [Figure("manifold precision", share, f"{share} (of {len(some)} pictures)")]
 
     def draw(z: Tensor) -> Tensor:
         return flat(G.synthesis(G.mapping(z), noise_mode="const"))
@@ -207,11 +228,15 @@ def _of_polygons(G: Any, meter: QualityMeter, pictures: Tensor, rng: torch.Gener
     corners = vertices(config.seed + VALID_SEEDS, range(SOUGHT), config.vertices)
     targets = rendered(corners, config.resolution).to(device)
     missed = distance_by_inversion(draw, int(G.z_dim), targets, rng, tick=heard("polygons sought by inversion"))
-    found = polygon_score(off, missed.cpu())
+    found, sets = polygon_score(off, missed.cpu()), (off, missed.cpu())
+    precision, recall, f1 = (
+        bootstrap(lambda *rows: getattr(polygon_score(*rows), name), sets, rng)  # noqa: B023
+        for name in ("precision", "recall", "f1")
+    )
     return [
-        Figure("manifold precision", found.precision, f"{found.precision:.3f} (off by {found.off:.3f} on average)"),
-        Figure("manifold recall", found.recall, f"{found.recall:.3f} (off by {found.missed:.3f} on average)"),
-        Figure("manifold F1", found.f1, f"{found.f1:.3f} (within {THRESHOLD:g})"),
+        Figure("manifold precision", precision, f"{precision} (off by {found.off:.3f} on average)"),
+        Figure("manifold recall", recall, f"{recall} (off by {found.missed:.3f} on average)"),
+        Figure("manifold F1", f1, f"{f1} (within {THRESHOLD:g})"),
     ]
 
 
@@ -231,23 +256,25 @@ def _of_latents(G: Any, meter: QualityMeter, seed: int, tick: Tick) -> list[Figu
     def far(a: Tensor, b: Tensor) -> Tensor:
         return (meter.of_floats(a) - meter.of_floats(b)).square().sum(1)
 
-    def length(space: str, place: Tensor) -> float:
+    def lengths(space: str, place: Tensor) -> Tensor:
         if space == "z":
             usual = int(G.z_dim) ** 0.5  # great circles are of length 1; not every family brings z to one length
-            return path_length(
+            return path_lengths(
                 z[0], z[1], lambda x: drawn(G.mapping(usual * x, c)), far, place, space="z", epsilon=STEP
             )
         a, b = G.mapping(z[0], c), G.mapping(z[1], c)
         shape = a.shape[1:]
-        return path_length(a.flatten(1), b.flatten(1), lambda x: drawn(x.unflatten(1, shape)), far, place, epsilon=STEP)
+        return path_lengths(
+            a.flatten(1), b.flatten(1), lambda x: drawn(x.unflatten(1, shape)), far, place, epsilon=STEP
+        )
 
     kinds = [(f"{s.upper()} {name}", s, place) for s in "zw" for name, place in (("full", t), ("end", 0 * t))]
     kinds[-1] = ("W end (ppl2)", *kinds[-1][1:])  # as Karras et al. 2020 measure it
     rows = []
     for done, (name, space, place) in enumerate(kinds):
         tick("path lengths", done, len(kinds))
-        value = length(space, place)
-        rows.append(Figure(f"PPL-{meter.name} {name}", value, f"{value:.4g}"))
+        found = bootstrap(trimmed_mean, [lengths(space, place)], rng)
+        rows.append(Figure(f"PPL-{meter.name} {name}", found, str(found)))
     return [*rows, *_equivariance(G, z[0, :MOVED], None if c is None else c[:MOVED], seed)]
 
 
@@ -260,5 +287,9 @@ def _equivariance(G: Any, z: Tensor, c: Tensor | None, seed: int) -> list[Figure
         images: Tensor = G.synthesis(ws, transform=stylegan3.placed(right, down, turn)[None]).cpu()
         return images
 
-    found = [(n, f(draw, MOVES, torch.Generator().manual_seed(seed))) for n, f in (("EQ-T", eq_t), ("EQ-R", eq_r))]
-    return [Figure(name, value, f"{value:.1f} dB") for name, value in found]
+    rows = []
+    for name, errors in (("EQ-T", eq_t), ("EQ-R", eq_r)):
+        rng = torch.Generator().manual_seed(seed)
+        found = bootstrap(decibels, [errors(draw, MOVES, rng)], rng)
+        rows.append(Figure(name, found, f"{found.value:.1f} ± {found.far:.2g} dB"))
+    return rows

@@ -14,7 +14,7 @@ from ganlab.data.images import ImageSet
 from ganlab.features.extractors import Extractor, Tick, distances_of, in_colour, usual
 from ganlab.features.faces import in_batches, load_classifier
 from ganlab.features.kept import kept_features
-from ganlab.metrics.attributes import conditional_accuracy
+from ganlab.metrics.attributes import as_asked
 from ganlab.metrics.bootstrap import Interval, interval, intervals
 from ganlab.metrics.frechet import few, frechet_distance
 from ganlab.metrics.manifold import precision_recall
@@ -105,14 +105,14 @@ class QualityMeter:
         warning = few(min(len(small), len(self.real.small)), small.shape[1])
         return Quality(self.name, len(fakes), fd, precision, recall, copies, warning)
 
-    def class_accuracy(self, pictures: Pictures, asked: Int[Tensor, " n"], k: int = NEIGHBOURS) -> float:
-        """Share of generated pictures that are of the class that was asked for, as `reader` sees it."""
+    def class_as_asked(self, pictures: Pictures, asked: Int[Tensor, " n"], k: int = NEIGHBOURS) -> Float[Tensor, " n"]:
+        """1 for each generated picture that is of the class that was asked for, as `reader` sees it; 0 for others."""
         if self.reads:
             pixels = in_colour(pictures)
             read = torch.cat(in_batches(lambda part: load_classifier()(part)[self.reads].argmax(1), pixels))
-            return conditional_accuracy(read.cpu(), asked)
+            return as_asked(read.cpu(), asked)
         rows = nearest_neighbours(self.extractor.near(pictures), self.real.near, k).rows
-        return conditional_accuracy(self.real.targets[rows].mode(1).values, asked)
+        return as_asked(self.real.targets[rows].mode(1).values, asked)
 
     def nearest(self, fakes: Float[Tensor, "n c h w"]) -> tuple[Pictures, Float[Tensor, " n"]]:
         """The training image that is nearest to each fake, and its distance."""

@@ -1,10 +1,12 @@
 """The Fréchet distance: closed forms, another way to compute it, and what sets of few pictures do."""
 
+import math
+
 import pytest
 import torch
 
 from ganlab.config import InvalidInput
-from ganlab.metrics.bootstrap import interval
+from ganlab.metrics.bootstrap import Interval, bootstrap, interval, mean_of
 from ganlab.metrics.frechet import FrechetStats, few, frechet_between, frechet_distance, frechet_stats
 
 
@@ -99,3 +101,17 @@ def test_intervals_hold_the_spread_of_repetitions() -> None:
     assert found == interval(mean, real, fake, 200, rng())
     with pytest.raises(InvalidInput):
         interval(mean, real, fake, 1, rng())
+
+
+def test_the_bootstrap_holds_it_too_for_one_set_and_for_several() -> None:
+    one, other = normal(400, 1, 0)[:, 0], normal(100, 1, 1)[:, 0]
+    found = mean_of(one, rng())
+    assert found.value == pytest.approx(float(one.mean())) and found.far == pytest.approx(1.96 / 20, rel=0.2)
+    both = bootstrap(lambda a, b: float(a.mean() - b.mean()), [one, other], rng())
+    assert both.far == pytest.approx(1.96 * (1 / 400 + 1 / 100) ** 0.5, rel=0.2)
+    assert both == bootstrap(lambda a, b: float(a.mean() - b.mean()), [one, other], rng())
+    assert bootstrap(lambda a: math.inf, [one], rng()).far == 0, "a figure without bounds has no ends"
+    assert mean_of(torch.ones(9), rng()).percent() == "100.0% ± 0.0%"
+    assert str(Interval(12345.6, 11111, 13580)) == "12,346 ± 1,234" and str(Interval(0.5, 0.4, 0.6)) == "0.5 ± 0.1"
+    with pytest.raises(InvalidInput):
+        mean_of(torch.zeros(0), rng())

@@ -11,9 +11,9 @@ from ganlab.config import InvalidInput
 from ganlab.metrics.frechet import frechet_distance
 from ganlab.metrics.inception import inception_score
 from ganlab.metrics.kernel import kernel_distance, mmd2
-from ganlab.metrics.manifold import density_coverage, precision_recall
-from ganlab.metrics.path_length import path_length, slerp
-from ganlab.metrics.ssim import mean_similarity, ms_ssim
+from ganlab.metrics.manifold import density_coverage, f_score, precision_recall
+from ganlab.metrics.path_length import path_lengths, slerp, trimmed_mean
+from ganlab.metrics.ssim import ms_ssim, similarities
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -35,10 +35,13 @@ def test_distances_and_scores_are_torch_fidelitys() -> None:
     """Its figures, of version 0.4.0, were written down: the package brings a top-level `tests` that hides ours."""
     a, b = waves(300, 16, 0.0).float(), waves(300, 16, 1.0).float()
     assert frechet_distance(a, b) == pytest.approx(0.1562585445906386, rel=1e-5)
-    assert mmd2(a, b) == pytest.approx(0.020212650299072266, rel=1e-4)  # its kernel is float32
+    assert mmd2(a.double(), b.double()) == pytest.approx(0.02021225891458922, rel=1e-5)  # given float64, as its kernel
     assert kernel_distance(a, b, rng(), 3, 10**6).value == pytest.approx(mmd2(a, b), rel=1e-9)
     score = inception_score(3 * waves(200, 10, 0.5), 4)
     assert score == pytest.approx((2.254093636379744, 0.007874139266101622), rel=1e-9)
+    pair = precision_recall(waves(300, 24, 0.0), waves(300, 24, 0.5), 5)
+    assert pair == pytest.approx((0.19333332777023315, 0.20999999344348907), abs=1e-7)
+    assert f_score(*pair) == pytest.approx(0.20132230802048393, abs=1e-5)
 
 
 def test_precision_recall_density_coverage_are_prdcs() -> None:
@@ -72,8 +75,9 @@ def test_scores_have_their_bounds() -> None:
     few = (0.5, 0.3, 0.2)
     assert float(ms_ssim(image, image, weights=few)) == pytest.approx(1, abs=1e-6)
     noise = torch.rand(8, 3, 64, 64, generator=rng(3)) * 2 - 1
-    assert mean_similarity(noise, 20, rng(), weights=few) < 0.3
-    assert mean_similarity(image.expand(4, -1, -1, -1), 5, rng(), weights=few) == pytest.approx(1, abs=1e-6)
+    assert similarities(noise, 20, rng(), weights=few).mean() < 0.3
+    same = similarities(image.expand(4, -1, -1, -1), 5, rng(), weights=few)
+    assert torch.allclose(same, torch.ones(5), atol=1e-6)
 
 
 def squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -86,9 +90,9 @@ def test_path_length_of_a_linear_generator_in_w() -> None:
     a = torch.randn(4, d, generator=rng(5), dtype=torch.float64)
     start, end = (torch.randn(n, d, generator=rng(seed), dtype=torch.float64) for seed in (0, 1))
     t = torch.rand(n, generator=rng(2), dtype=torch.float64)
-    found = path_length(start, end, lambda w: w @ a.T, squares, t, trimmed=0)
-    assert found == pytest.approx(2 * float((a @ a.T).trace()), rel=0.05)
-    assert path_length(start, end, lambda w: w @ a.T, squares, t) < found  # the longest are left out
+    found = path_lengths(start, end, lambda w: w @ a.T, squares, t)
+    assert trimmed_mean(found, 0) == pytest.approx(2 * float((a @ a.T).trace()), rel=0.05)
+    assert trimmed_mean(found) < trimmed_mean(found, 0)  # the longest are left out
 
 
 def test_path_length_on_the_sphere() -> None:
@@ -96,8 +100,8 @@ def test_path_length_on_the_sphere() -> None:
     n, d = 20_000, 64
     start, end = (torch.randn(n, d, generator=rng(seed), dtype=torch.float64) for seed in (0, 1))
     t = torch.zeros(n, dtype=torch.float64)
-    found = path_length(start, end, lambda z: z, squares, t, space="z", trimmed=0)
-    assert found == pytest.approx(math.pi**2 / 4 + 1 / d, rel=0.01)
+    found = path_lengths(start, end, lambda z: z, squares, t, space="z")
+    assert trimmed_mean(found, 0) == pytest.approx(math.pi**2 / 4 + 1 / d, rel=0.01)
     half = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.5]]))
     assert np.allclose(half, [[math.sqrt(0.5)] * 2])
 
@@ -109,8 +113,9 @@ def test_path_length_on_the_sphere() -> None:
         lambda: kernel_distance(torch.zeros(5, 3), torch.zeros(5, 3), rng(), subsets=1),
         lambda: inception_score(torch.zeros(3, 4), splits=4),
         lambda: ms_ssim(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)),
-        lambda: mean_similarity(torch.zeros(1, 3, 64, 64), 3, rng()),
-        lambda: path_length(torch.zeros(2, 3), torch.zeros(2, 3), abs, squares, torch.zeros(2), trimmed=0.5),
+        lambda: similarities(torch.zeros(1, 3, 64, 64), 3, rng()),
+        lambda: path_lengths(torch.zeros(2, 3), torch.zeros(2, 3), abs, squares, torch.zeros(2), epsilon=0),
+        lambda: trimmed_mean(torch.zeros(2), 0.5),
     ],
 )
 def test_what_cannot_be_measured_is_refused(wrong: Any) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ganlab.networks.arguments import Shape
 from ganlab.networks.auxiliary import SemiSupervisedD, last_features
-from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.networks.table import TRAINABLE
 
 CLASSES = 5
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganlab import weights
-from ganlab.metrics.equivariance import eq_r, eq_t
+from ganlab.metrics.equivariance import decibels, eq_r, eq_t
 from ganlab.networks import stylegan2
 from ganlab.networks.stylegan3 import Generator, placed
 from tests.goldens import FOLDER, path_of
@@ -84,8 +84,8 @@ def test_pictures_move_with_their_input(more: dict[str, Any], turns: bool) -> No
         return G.synthesis(ws, transform=placed(right, down, turn)[None]) / scale  # type: ignore[no-any-return]
 
     rng = torch.Generator().manual_seed(0)
-    assert eq_t(draw, 3, rng) > 25
-    turned = eq_r(draw, 3, rng)
+    assert decibels(eq_t(draw, 3, rng)) > 25
+    turned = decibels(eq_r(draw, 3, rng))
     assert (turned > 20) is turns, turned
 
 
@@ -96,7 +96,7 @@ def test_details_of_stylegan2_stick_to_the_pixels() -> None:
         torch.manual_seed(1)
         G = stylegan2.Generator(32, 0, 32, 32, 3, channel_base=512, channel_max=16).eval()
     images = G.synthesis(G.mapping(torch.randn(2, 32, generator=torch.Generator().manual_seed(0))), "none")
-    assert eq_t(lambda right, down, turn: images, 3, torch.Generator().manual_seed(0)) < 20
+    assert decibels(eq_t(lambda right, down, turn: images, 3, torch.Generator().manual_seed(0))) < 20
 
 
 def test_every_parameter_learns_and_magnitudes_follow() -> None:

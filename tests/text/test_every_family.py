@@ -7,7 +7,8 @@ import torch
 
 from ganlab.config import InvalidInput
 from ganlab.latents.inversion import Inversion, inverted, recipe_of
-from ganlab.networks.table import TRAINABLE, Shape
+from ganlab.networks.arguments import Shape
+from ganlab.networks.table import TRAINABLE
 from ganlab.recipe import Recipe, Source
 from ganlab.synthesis import Renderer
 from ganlab.text.mapper import MapperRun, train_mapper
