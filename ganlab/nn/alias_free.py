@@ -2,8 +2,9 @@
 
 Karras et al. 2021, "Alias-Free Generative Adversarial Networks", sec. 2, 3 and appendix C. Resampling with a filter is
 a banded matrix along an axis, so that the zeros between samples are never written down; features are worked on in small
-pieces, which stay in the cache, and whose part of the matrix has few zeros. A filter that is no product of a row and a
-column is a sum of a few: of its singular vectors.
+pieces, which stay in the cache, and whose part of the matrix has few zeros. Without a gradient, pieces share no
+upsampled columns: what is downsampled from two of them is added up. A filter that is no product of a row and a column
+is a sum of a few: of its singular vectors.
 """
 
 import math
@@ -16,9 +17,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS = 16  # output rows made together, at most
-COLUMNS, CHANNELS = 16, 192  # output columns and channels made together, at most
-WIDE_COLUMNS = 64  # output columns where a gradient is wanted, and on a GPU
+ROWS, COLUMNS, CHANNELS = 32, 24, 256  # output rows, upsampled columns and channels worked on together, at most
+NARROW = 8  # output rows that one matrix makes; twice as many upsampled ones
+WIDE_ROWS, WIDE_COLUMNS = 16, 64  # output rows and columns made together where a gradient is wanted
 SMALLEST = 1e-5  # of singular values, relative to the largest: terms below are left out, they are as small as rounding
 
 
@@ -47,6 +48,36 @@ def _kaiser_beta(attenuation: float) -> float:
     if attenuation > 21:
         return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
     return 0.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some rows of a banded matrix: which they are, the columns where they are not zero, and what stands there."""
+
+    made: slice
+    taken: slice
+    matrix: Tensor
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Output rows, the input rows that they need, and the matrices to the upsampled rows and from there."""
+
+    out: slice
+    taken: slice
+    between: int  # upsampled rows
+    raised: list[_Part]  # upsampled rows
+    lowered: list[_Part]  # rows out * terms
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Upsampled columns that no other block has: made of input columns, and what they give to output columns."""
+
+    out: slice
+    taken: slice
+    widen: Tensor  # [columns upsampled, columns taken]
+    narrow: Tensor  # [columns out, terms * columns upsampled]
 
 
 @dataclass(frozen=True)
@@ -86,9 +117,10 @@ class FilteredLrelu:
         self.terms, self.out = len(terms), out
         self.most = float(u.abs().sum(1).max()) ** 2  # how much larger than its input a sample can get
         device = torch.device("cpu") if up_filter is None else up_filter.device
+        self.strips = list(_strips(u, along, device))
+        self.blocks = list(_blocks(u, across, device))
         self.bands = list(_bands(u, along, device))
-        self.tiles = list(_tiles(u, across, COLUMNS, device))
-        self.wide = list(_tiles(u, across, WIDE_COLUMNS, device))
+        self.tiles = list(_tiles(u, across, device))
 
     def __call__(
         self,
@@ -125,28 +157,31 @@ class FilteredLrelu:
         self, x: Float[Tensor, "h w c"], out: Float[Tensor, "h2 w2 c"], slope: float, clamp: float | None
     ) -> None:
         """One picture, piece by piece, into `out`."""
-        on_cpu = x.device.type == "cpu"
-        tiles, channels = self.tiles if on_cpu else self.wide, _pieces(x.shape[2], CHANNELS if on_cpu else x.shape[2])
-        for band in self.bands:
-            y = _raised(x[None], band)[0]
-            rows, down = y.shape[0], _like(band.down, x)
-            for tile in tiles:
-                widen = _like(tile.widen, x).expand(rows, -1, -1)
-                narrow = _like(tile.narrow, x).expand(band.out.stop - band.out.start, -1, -1)
-                for part in channels:
-                    z = F.leaky_relu_(torch.bmm(widen, y[:, tile.taken, part]), slope)
+        channels = _pieces(x.shape[2], CHANNELS if x.device.type == "cpu" else x.shape[2])
+        for strip in self.strips:
+            y = _times(strip.raised, x[strip.taken].flatten(1), strip.between).unflatten(1, x.shape[1:])
+            rows = strip.out.stop - strip.out.start
+            for part in channels:
+                here, done = out[strip.out, :, part], 0
+                for block in self.blocks:
+                    widen, narrow = _like(block.widen, x), _like(block.narrow, x)
+                    z = F.leaky_relu_(torch.bmm(widen.expand(len(y), -1, -1), y[:, block.taken, part]), slope)
                     z = z if clamp is None else z.clamp_(-clamp, clamp)
-                    along = (down @ z.flatten(1)).view(len(narrow), -1, z.shape[2])  # [rows, terms * columns, c]
-                    out[band.out, tile.out, part] = torch.bmm(narrow, along)  # `out=` goes row by row there
+                    along = _times(strip.lowered, z.flatten(1), rows * self.terms).view(rows, -1, z.shape[2])
+                    made = torch.bmm(narrow.expand(rows, -1, -1), along)  # `out=` goes row by row there
+                    both = max(0, done - block.out.start)  # columns that the block before has begun
+                    here[:, block.out.start : block.out.start + both] += made[:, :both]
+                    here[:, block.out.start + both : block.out.stop] = made[:, both:]
+                    done = block.out.stop
 
     def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
         """With few pieces: the gradient of each is as large as what it was taken from."""
         rows = []
         for band in self.bands:
             y = _raised(x, band)
-            made = [F.leaky_relu(_like(tile.widen, y) @ y[:, :, tile.taken], slope) for tile in self.wide]
+            made = [F.leaky_relu(_like(tile.widen, y) @ y[:, :, tile.taken], slope) for tile in self.tiles]
             made = [z if clamp is None else z.clamp(-clamp, clamp) for z in made]
-            made = [self._lowered(z, band, tile) for z, tile in zip(made, self.wide)]
+            made = [self._lowered(z, band, tile) for z, tile in zip(made, self.tiles)]
             rows.append(torch.cat(made, 2))
         return torch.cat(rows, 1)
 
@@ -161,6 +196,14 @@ def _raised(x: Float[Tensor, "n h w c"], band: _Band) -> Float[Tensor, "n h2 w c
     """The rows of a band, upsampled along."""
     taken = x[:, band.taken]
     return (_like(band.up, x) @ taken.flatten(2)).unflatten(2, taken.shape[2:])
+
+
+def _times(parts: list[_Part], x: Float[Tensor, "taken values"], rows: int) -> Float[Tensor, "rows values"]:
+    """A banded matrix times x."""
+    out = x.new_empty(rows, x.shape[1])
+    for part in parts:
+        torch.mm(_like(part.matrix, x), x[part.taken], out=out[part.made])
+    return out
 
 
 def _like(matrix: Tensor, x: Tensor) -> Tensor:
@@ -195,16 +238,45 @@ def _picked(taps: Tensor, i: Tensor) -> Tensor:
     return torch.where(inside, taps.flip(0)[i.clamp(0, len(taps) - 1)], 0.0)
 
 
-def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
+def _strips(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Strip]:
+    terms = len(down)
     for rows in _pieces(down.shape[1], ROWS):
+        between = _span(down[:, rows].abs().sum((0, 1)))
+        taken = _span(up[between].abs().sum(0))
+        raised, lowered = up[between, taken], down[:, rows, between].transpose(0, 1).flatten(0, 1)
+        yield _Strip(
+            rows,
+            taken,
+            len(raised),
+            list(_parts(raised, 2 * NARROW, device)),
+            list(_parts(lowered, NARROW * terms, device)),
+        )
+
+
+def _parts(matrix: Tensor, rows: int, device: torch.device) -> Iterator[_Part]:
+    for made in _pieces(len(matrix), rows):
+        taken = _span(matrix[made].abs().sum(0))
+        yield _Part(made, taken, _placed(matrix[made, taken], device))
+
+
+def _blocks(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Block]:
+    for between in _pieces(len(up), COLUMNS):
+        out = _span(down[:, :, between].abs().sum((0, 2)))
+        taken = _span(up[between].abs().sum(0))
+        narrow = down[:, out, between].transpose(0, 1).flatten(1)
+        yield _Block(out, taken, _placed(up[between, taken], device), _placed(narrow, device))
+
+
+def _bands(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Band]:
+    for rows in _pieces(down.shape[1], WIDE_ROWS):
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         lowered = down[:, rows, between].transpose(0, 1).flatten(0, 1)
         yield _Band(rows, taken, _placed(up[between, taken], device), _placed(lowered, device))
 
 
-def _tiles(up: Tensor, down: Tensor, columns: int, device: torch.device) -> Iterator[_Tile]:
-    for out in _pieces(down.shape[1], columns):
+def _tiles(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Tile]:
+    for out in _pieces(down.shape[1], WIDE_COLUMNS):
         between = _span(down[:, out].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         lowered = down[:, out, between].transpose(0, 1).flatten(1)
