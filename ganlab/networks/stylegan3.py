@@ -21,6 +21,13 @@ SLOPE = 0.2
 MAGNITUDE_BETA = 0.999  # of the moving mean of squared features, by whose root inputs are divided
 
 
+class Prepared(NamedTuple):
+    """What can be made of a layer's weights beforehand."""
+
+    squares: Float[Tensor, "o i"]  # of `SynthesisLayer.squares`
+    convolve: Convolve | None  # with its `normalized` weights, over all that a kernel touches; None: plainly
+
+
 class Band(NamedTuple):
     """What a layer's output may hold (appendix C.1, fig. 4): a row of the schedule."""
 
@@ -126,15 +133,14 @@ class SynthesisLayer(nn.Module):
         x: Float[Tensor, "n i h w"],
         w: Float[Tensor, "n w_dim"],
         offset: Tensor | None = None,
-        convolve: Convolve | None = None,
+        prepared: Prepared | None = None,
         into: Tensor | None = None,
     ) -> Float[Tensor, "n o h2 w2"]:
-        """`offset` [N, i] is added to the styles; `convolve` does what `normalized` weights do to all a kernel touches,
-        for whoever has prepared them. Without a gradient, what has filters makes its result in `into`."""
+        """`offset` [N, i] is added to the styles. Without a gradient, what has filters makes its result in `into`."""
         if self.training:
             with torch.no_grad():
                 self.magnitude_ema.copy_(x.detach().float().square().mean().lerp(self.magnitude_ema, self.beta))
-        x, scale = self._convolved(x, shifted(self.affine(w), offset), convolve)
+        x, scale = self._convolved(x, shifted(self.affine(w), offset), prepared)
         if self.up_filter is None and self.down_filter is None:
             slope, gain = (1.0, 1.0) if self.is_torgb else (SLOPE, math.sqrt(2))
             x = x if scale is None else x * scale[:, :, None, None].to(x.dtype)
@@ -153,24 +159,27 @@ class SynthesisLayer(nn.Module):
         return self._filtered
 
     def _convolved(
-        self, x: Tensor, styles: Float[Tensor, "n i"], convolve: Convolve | None
+        self, x: Tensor, styles: Float[Tensor, "n i"], prepared: Prepared | None
     ) -> tuple[Tensor, Float[Tensor, "n o"] | None]:
         """Modulated, over the whole of what the kernel touches; and what it is still to be multiplied by."""
-        weight = self.normalized()
         scale = self.magnitude_ema.rsqrt().expand(len(styles), 1)
         if self.is_torgb:
-            styles = styles / math.sqrt(weight[0].numel())
+            styles = styles / math.sqrt(self.weight[0].numel())
         else:
             styles = styles * styles.square().mean(1, keepdim=True).rsqrt()
-            squares = weight.square().sum((2, 3))  # [o, i]
+            squares = self.squares() if prepared is None else prepared.squares
             scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()
         if self.kernel == 1:  # a matrix for each picture
-            taps = weight[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
-            return pointwise(x, taps), None
-        if convolve:
-            return convolve(x, styles), scale
+            taps = self.normalized()[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
+            return pointwise(x, taps, passing=not self.is_torgb), None
+        if prepared is not None and prepared.convolve is not None:
+            return prepared.convolve(x, styles), scale
         x = x * styles[:, :, None, None].to(x.dtype)
-        return F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1), scale
+        return F.conv2d(x, self.normalized().to(x.dtype), padding=self.kernel - 1), scale
+
+    def squares(self) -> Float[Tensor, "o i"]:
+        """Of the normalized weights, summed over the kernel: what demodulation goes by."""
+        return self.normalized().square().sum((2, 3))
 
     def normalized(self) -> Float[Tensor, "o i k k"]:
         """Its weights as they are convolved with: each output's to a mean square of 1, but for colours."""

@@ -17,7 +17,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS, COLUMNS, CHANNELS = 32, 24, 256  # output rows, upsampled columns and channels worked on together, at most
+from ganlab.nn.scratch import scratch
+
+ROWS, COLUMNS, CHANNELS = 64, 24, 128  # output rows, upsampled columns and channels worked on together, at most
 NARROW = 8  # output rows that one matrix makes; twice as many upsampled ones
 WIDE_ROWS, WIDE_COLUMNS = 16, 64  # output rows and columns made together where a gradient is wanted
 SMALLEST = 1e-5  # of singular values, relative to the largest: terms below are left out, they are as small as rounding
@@ -138,13 +140,14 @@ class FilteredLrelu:
         gradient is wanted.
         """
         gains = x.new_tensor(gain) if scale is None else (scale * gain).to(x.dtype)[:, None, None]
-        features = torch.addcmul((bias * gain).to(x.dtype), x.permute(0, 2, 3, 1), gains)  # [n, h, w, c]
-        if features.requires_grad:
-            return self._learnt(features, slope, clamp).permute(0, 3, 1, 2)
+        bias, rows = (bias * gain).to(x.dtype), x.permute(0, 2, 3, 1)
+        if torch.is_grad_enabled() and any(given.requires_grad for given in (bias, rows, gains)):
+            return self._learnt(torch.addcmul(bias, rows, gains), slope, clamp).permute(0, 3, 1, 2)
+        features = torch.addcmul(bias, rows, gains, out=scratch("features", rows.shape, rows))  # [n, h, w, c]
         n, c = len(x), features.shape[-1]
         out = features.new_empty(n, self.out, self.out, c) if into is None else into.permute(0, 2, 3, 1)
         clamp = None if clamp is None or self._within(features, clamp) else clamp
-        for picture, made in zip(features.contiguous(), out):
+        for picture, made in zip(features, out):
             self._bent(picture, made, slope, clamp)
         return out.permute(0, 3, 1, 2)
 
@@ -159,16 +162,21 @@ class FilteredLrelu:
         """One picture, piece by piece, into `out`."""
         channels = _pieces(x.shape[2], CHANNELS if x.device.type == "cpu" else x.shape[2])
         for strip in self.strips:
-            y = _times(strip.raised, x[strip.taken].flatten(1), strip.between).unflatten(1, x.shape[1:])
+            y = _times(strip.raised, x[strip.taken].flatten(1), strip.between, "rows").unflatten(1, x.shape[1:])
             rows = strip.out.stop - strip.out.start
+            blocks = [
+                (block, _like(block.widen, x).expand(len(y), -1, -1), _like(block.narrow, x).expand(rows, -1, -1))
+                for block in self.blocks
+            ]
             for part in channels:
                 here, done = out[strip.out, :, part], 0
-                for block in self.blocks:
-                    widen, narrow = _like(block.widen, x), _like(block.narrow, x)
-                    z = F.leaky_relu_(torch.bmm(widen.expand(len(y), -1, -1), y[:, block.taken, part]), slope)
+                for block, widen, narrow in blocks:
+                    taken = y[:, block.taken, part]
+                    z = scratch("upsampled", (len(y), widen.shape[1], taken.shape[2]), x)
+                    F.leaky_relu_(torch.bmm(widen, taken, out=z), slope)
                     z = z if clamp is None else z.clamp_(-clamp, clamp)
-                    along = _times(strip.lowered, z.flatten(1), rows * self.terms).view(rows, -1, z.shape[2])
-                    made = torch.bmm(narrow.expand(rows, -1, -1), along)  # `out=` goes row by row there
+                    along = _times(strip.lowered, z.flatten(1), rows * self.terms, "along").view(rows, -1, z.shape[2])
+                    made = torch.bmm(narrow, along)  # `out=` goes row by row there
                     both = max(0, done - block.out.start)  # columns that the block before has begun
                     here[:, block.out.start : block.out.start + both] += made[:, :both]
                     here[:, block.out.start + both : block.out.stop] = made[:, both:]
@@ -198,9 +206,9 @@ def _raised(x: Float[Tensor, "n h w c"], band: _Band) -> Float[Tensor, "n h2 w c
     return (_like(band.up, x) @ taken.flatten(2)).unflatten(2, taken.shape[2:])
 
 
-def _times(parts: list[_Part], x: Float[Tensor, "taken values"], rows: int) -> Float[Tensor, "rows values"]:
-    """A banded matrix times x."""
-    out = x.new_empty(rows, x.shape[1])
+def _times(parts: list[_Part], x: Float[Tensor, "taken values"], rows: int, name: str) -> Float[Tensor, "rows values"]:
+    """A banded matrix times x, in the scratch of that name."""
+    out = scratch(name, (rows, x.shape[1]), x)
     for part in parts:
         torch.mm(_like(part.matrix, x), x[part.taken], out=out[part.made])
     return out

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganlab.nn.resample import conv_down2d, conv_up2d, exact, make_filter
+from ganlab.nn.scratch import scratch
 
 BLUR = (1, 3, 3, 1)
 WIDE = 64  # pixels of a row, from where one product for each is as quick as one for all
@@ -133,12 +134,18 @@ def demodulation(weight: Float[Tensor, "o i k k"], styles: Float[Tensor, "n i"])
         return (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
 
 
-def pointwise(x: Float[Tensor, "n i h w"], taps: Float[Tensor, "m i o"]) -> Float[Tensor, "n o h w"]:
-    """A 1x1 convolution with a matrix for each picture, or one for all."""
+def pointwise(
+    x: Float[Tensor, "n i h w"], taps: Float[Tensor, "m i o"], passing: bool = False
+) -> Float[Tensor, "n o h w"]:
+    """A 1x1 convolution with a matrix for each picture, or one for all.
+
+    `passing`: the result may be overwritten by the next one, as `nn.scratch` has it.
+    """
     rows, taps = x.permute(0, 2, 3, 1), taps.to(x.dtype)
     if x.shape[3] < WIDE or x.requires_grad or taps.requires_grad:
         return (rows.flatten(1, 2) @ taps).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-    out = x.new_empty(*rows.shape[:3], taps.shape[2])
+    shape = (*rows.shape[:3], taps.shape[2])
+    out = scratch("convolved", shape, x) if passing else x.new_empty(shape)
     for picture, matrix, made in zip(rows, taps.expand(len(x), -1, -1), out):  # as they lie: a border costs no copy
         torch.bmm(picture, matrix.expand(len(picture), -1, -1), out=made)
     return out.permute(0, 3, 1, 2)

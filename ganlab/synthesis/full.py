@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ganlab.nn.scratch import scratch
 from ganlab.synthesis.winograd import AVAILABLE, OUT, Winograd
 
 # Products of channels in and out: from where tiles pay, up to where four times the weights (38 MB) are in proportion
@@ -16,15 +17,16 @@ class Full:
         self.tiles = Winograd(weight)
 
     def __call__(self, x: Tensor, styles: Tensor) -> Tensor:
-        """Scaled by `styles` [n, i] beforehand."""
+        """Scaled by `styles` [n, i] beforehand. The result is scratch: it is overwritten by the next one."""
         n, i, *sides = x.shape
         h, w = (side + 2 for side in sides)
-        wide = (n, i, h + 2 + -h % OUT, w + 2 + -w % OUT)  # they come in whole tiles
-        bordered = torch.empty(wide, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        tall, wide = h + -h % OUT, w + -w % OUT  # they come in whole tiles
+        bordered = scratch("bordered", (n, tall + 2, wide + 2, i), x).permute(0, 3, 1, 2)
         for border in (bordered[:, :, :2], bordered[:, :, h:], bordered[:, :, 2:h, :2], bordered[:, :, 2:h, w:]):
             border.zero_()
         torch.mul(x, styles[:, :, None, None], out=bordered[:, :, 2:h, 2:w])
-        return self.tiles(bordered)[:, :, :h, :w]
+        room = scratch("convolved", (n, tall, wide, self.tiles.out_channels), x).permute(0, 3, 1, 2)
+        return self.tiles(bordered, room)[:, :, :h, :w]
 
 
 def full(weight: Tensor) -> Full | None:

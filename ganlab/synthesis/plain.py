@@ -152,7 +152,7 @@ class _Waves:
 class _AliasFree:
     def __init__(self, synthesis: stylegan3.SynthesisNetwork, index: int) -> None:
         self.layer, self.row, self.scale = synthesis.layers()[index], index + 1, synthesis.output_scale
-        self.convolve = full(self.layer.normalized())
+        self.prepared = stylegan3.Prepared(self.layer.squares(), full(self.layer.normalized()))
 
     def sources(self) -> list[int]:
         return [self.row - 1]
@@ -167,7 +167,7 @@ class _AliasFree:
             store.plain(i, *made.shape[:3]).copy_(made * self.scale)
             return
         room = store.padded(i, len(w), layer.channels, layer.size)[:, :, 1:-1, 1:-1]
-        made = layer(x, w, given.offset(i), self.convolve, room)
+        made = layer(x, w, given.offset(i), self.prepared, room)
         if made.data_ptr() != room.data_ptr():  # of a layer without filters
             room.copy_(made)
 

@@ -11,6 +11,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from ganlab.nn.scratch import scratch
+
 OUT, TAPS = 4, 3  # pixels of a tile's side, taps of the filter's
 SIDE = OUT + TAPS - 1
 POINTS = (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2))
@@ -52,12 +54,14 @@ class Winograd:
         self.weights = [torch.ops.mkldnn._reorder_linear_weight(matrix.contiguous(), BATCH) for matrix in u]
         self.into, self.back = torch.kron(b, b).float(), torch.kron(a, a).float()  # [36, 36], [16, 36]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """[n, i, h + 2, w + 2] to [n, o, h, w]; h and w are multiples of 4."""
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """[n, i, h + 2, w + 2] to [n, o, h, w]; h and w are multiples of 4. `out` is filled and given back."""
         n, i, h, w = x.shape
         h, w = (h - 2) // OUT, (w - 2) // OUT
         sn, si, sh, sw = x.stride()
-        out = torch.empty(n, self.out_channels, OUT * h, OUT * w, device=x.device, memory_format=torch.channels_last)
+        if out is None:
+            shape = (n, self.out_channels, OUT * h, OUT * w)
+            out = torch.empty(shape, device=x.device, memory_format=torch.channels_last)
         rows = max(1, BATCH // w)
         for k in range(n):
             for top in range(0, h, rows):
@@ -67,13 +71,18 @@ class Winograd:
                     (sh, sw, OUT * sh, OUT * sw, si),
                     x.storage_offset() + k * sn + top * OUT * sh,
                 )
-                v = (self.into @ patches.reshape(SIDE**2, -1)).view(SIDE**2, high * w, i)
-                m = self._products(v)  # [36, tiles, o]
-                y = (self.back @ m.view(SIDE**2, -1)).view(OUT, OUT, high, w, -1)
+                tiles = scratch("tiles", patches.shape, x).copy_(patches).view(SIDE**2, -1)
+                v = torch.mm(self.into, tiles, out=scratch("transformed", tiles.shape, x))
+                m = self._products(v.view(SIDE**2, high * w, i)).view(SIDE**2, -1)  # [36, tiles * o]
+                y = torch.mm(self.back, m, out=scratch("tiles made", (OUT**2, m.shape[1]), x))
+                y = y.view(OUT, OUT, high, w, -1)
                 part = out[k, :, OUT * top : OUT * (top + high)].unflatten(2, (w, OUT)).unflatten(1, (high, OUT))
                 part.copy_(y.permute(4, 2, 0, 3, 1))  # [o, high, 4, w, 4]
         return out
 
     def _products(self, v: Tensor) -> Tensor:
         product = torch.ops.mkldnn._linear_pointwise
-        return torch.stack([product(a, u, None, "none", [], "") for a, u in zip(v, self.weights)])
+        out = scratch("products", (*v.shape[:2], self.out_channels), v)
+        for made, a, u in zip(out, v, self.weights):
+            made.copy_(product(a, u, None, "none", [], ""))
+        return out
