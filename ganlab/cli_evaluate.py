@@ -78,7 +78,9 @@ class Evaluate:
             rows = [(f"FD-{found.name}", str(found.fd)), ("precision", str(found.precision))]
             rows.append(("recall", str(found.recall)))
             if classes:
-                right = mean_of(meter.class_as_asked(images, asked), torch.Generator().manual_seed(self.seed))
+                right = mean_of(
+                    meter.class_as_asked(meter.features(images)[0], asked), torch.Generator().manual_seed(self.seed)
+                )
                 rows.append(("class as asked", f"{right.percent()} ({meter.reader})"))
             columns.append([*rows, *([("note", found.warning)] if found.warning else [])])
         return columns

@@ -30,7 +30,7 @@ class Extractor(NamedTuple):
     small: Features | None  # the same for statistics, which want few numbers; None: `near`
     of_floats: Features  # `near` of pictures about in [-1, 1], without rounding
     version: str = ""  # what decides the features besides the pictures; empty: they are made quicker than read
-    logits: Features | None = None  # uint8 [N, C, H, W] to logits of classes, for a score
+    logits: Features | None = None  # what `near` gives to logits of classes, for a score
 
     def named(self, kind: str) -> str:
         """The name of a figure: FD-faces for FD, and FID on Inception's features."""
@@ -53,10 +53,9 @@ def _by_classifier(pictures: Shaped[Tensor, "n c h w"]) -> Tensor:
     return faces.features_of(faces.load_classifier(), in_colour(pictures))
 
 
-def _hairstyles(pictures: Pictures) -> Tensor:
+def _hairstyles(near: Shaped[Tensor, "n d"]) -> Tensor:
     """Logits of the eight hairstyles: the classes of a score of faces."""
-    read = faces.load_classifier()
-    return torch.cat(faces.in_batches(lambda part: read(part)["hairstyle"], in_colour(pictures)))
+    return faces.load_classifier().read(near)["hairstyle"].cpu()
 
 
 def _by_pyramid(pictures: Pictures) -> Tensor:

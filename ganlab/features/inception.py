@@ -286,7 +286,8 @@ def inception_extractor(path: str | Path) -> Extractor:
         return torch.cat([network.features(in_colour(part)).cpu() for part in images.split(AT_ONCE)])
 
     @torch.inference_mode()
-    def logits(images: Tensor) -> Tensor:
-        return network.logits(features(images).to(network.fc.weight.device)).cpu()
+    @torch.inference_mode()
+    def logits(near: Tensor) -> Tensor:
+        return torch.cat([network.logits(part.to(network.fc.weight.device)).cpu() for part in near.split(AT_ONCE)])
 
     return Extractor("inception", features, None, features, sha256_of(Path(path)), logits)

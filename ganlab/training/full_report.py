@@ -5,17 +5,15 @@ The name of the features is part of a figure's name: FD-pyramid is no FID, KD-fa
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images.drawn import VALID_SEEDS
 from ganlab.data.polygons import rendered, vertices
-from ganlab.features.extractors import Features
 from ganlab.metrics.bootstrap import Interval, bootstrap, interval, intervals, mean_of
 from ganlab.metrics.equivariance import decibels, eq_r, eq_t
 from ganlab.metrics.faces_report import pictures_of
@@ -35,6 +33,7 @@ DRAWS = 8  # halves that an interval is taken from
 PATHS, STEP = 256, 1e-3  # of path lengths; a shorter step drowns in the rounding of float32 features
 AT_ONCE = 32  # pictures drawn together
 PAIRS = 500  # of MS-SSIM
+SOME = 1000  # pictures that are kept themselves, for it and for polygons
 POLYGONS, SOUGHT = 64, 32  # pictures whose nearest polygon, polygons whose nearest picture is looked for
 SCORES = 50  # resamplings of an Inception score, which has a thousand classes
 SPLITS = 10  # parts of an Inception score (Salimans et al. 2016)
@@ -68,21 +67,20 @@ def full_report(
     `latents`: also path lengths and equivariance, for which many more pictures are made.
     """
     _check_count(meter, count)
-    pictures, classes = _made(G, meter, count, psi, seed, tick)
+    near, small, classes, pictures = _made(G, meter, count, psi, seed, tick)
     rng = torch.Generator().manual_seed(seed)
-    near, small = meter.features(pictures, partial(tick, "features"))
     alike = same_classes(G, meter.images) and bool(meter.images.classes)
     figures = _distances(meter, near, small, rng, tick)
-    figures += _diversity(meter, pictures, classes if alike else None, seed)
+    figures += _diversity(meter, pictures, classes[: len(pictures)] if alike else None, seed)
     if meter.extractor.logits is not None:
-        figures += _score(meter, meter.extractor.logits, pictures, rng)
+        figures += _score(meter, meter.extractor.logits(near), rng)
     if meter.held is not None:
         figures.append(_copying(meter, meter.held, near, rng))
     missing = None
     if int(getattr(G, "c_dim", 0)) and not alike:
         missing = "The model's classes are not those of this data, so they are not looked at."
     elif int(getattr(G, "c_dim", 0)):
-        of_classes, missing = _of_classes(meter, pictures, small, classes)
+        of_classes, missing = _of_classes(meter, near, small, classes)
         figures += of_classes
     if meter.images.config.name == "polygons":
         figures += _of_polygons(G, meter, pictures, rng, tick)
@@ -99,9 +97,8 @@ def distances_at(
 ) -> list[Figure]:
     """Only distances, precision, recall and their like at one truncation: a point of the truncation curve."""
     _check_count(meter, count)
-    pictures, _ = _made(G, meter, count, psi, seed, tick)
-    near, small = meter.features(pictures, partial(tick, "features"))
-    return _distances(meter, near, small, torch.Generator().manual_seed(seed), tick)
+    made = _made(G, meter, count, psi, seed, tick)
+    return _distances(meter, made.near, made.small, torch.Generator().manual_seed(seed), tick)
 
 
 def _check_count(meter: QualityMeter, count: int) -> None:
@@ -109,17 +106,31 @@ def _check_count(meter: QualityMeter, count: int) -> None:
         raise InvalidInput("count", f"needs {FEWEST} pictures or more, of the generator and of the data")
 
 
-def _made(
-    G: Any, meter: QualityMeter, count: int, psi: float, seed: int, tick: Tick
-) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, "n"]]:
-    """Pictures, each class as often as in the data where the data has as many."""
+class _Made(NamedTuple):
+    """What is kept of generated pictures, which come and go a batch at a time."""
+
+    near: Float[Tensor, "n d"]
+    small: Float[Tensor, "n k"]
+    classes: Int[Tensor, "n"]
+    some: UInt8[Tensor, "m c h w"]  # the first of them
+
+
+def _made(G: Any, meter: QualityMeter, count: int, psi: float, seed: int, tick: Tick) -> _Made:
+    """The features of pictures, each class as often as in the data where the data has as many."""
     shares = meter.images.shares.tolist() if meter.images.classes else []
     odds = shares if len(shares) == int(getattr(G, "c_dim", 0)) else []
-    parts: list[tuple[Tensor, Tensor]] = []
-    for part in pictures_of(G, count, psi, seed, odds):
-        parts.append(part)
-        tick("pictures", sum(len(images) for images, _ in parts), count)
-    return torch.cat([images for images, _ in parts]), torch.cat([numbers for _, numbers in parts])
+    parts: list[tuple[Tensor, ...]] = []
+    some: list[Tensor] = []
+    done = 0
+    for pictures, numbers in pictures_of(G, count, psi, seed, odds):
+        near, small = meter.features(pictures)
+        parts.append((near, numbers) if small is near else (near, numbers, small))
+        if done < SOME:
+            some.append(pictures)
+        done += len(pictures)
+        tick("pictures", done, count)
+    near, numbers, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
+    return _Made(near, rest[0] if rest else near, numbers, torch.cat(some)[:SOME])
 
 
 def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Generator, tick: Tick) -> list[Figure]:
@@ -168,25 +179,22 @@ def _mean_of_means(*groups: Tensor) -> float:
     return sum(float(group.mean()) for group in groups) / len(groups)
 
 
-def _score(meter: QualityMeter, logits: Features, pictures: Tensor, rng: torch.Generator) -> list[Figure]:
+def _score(meter: QualityMeter, logits: Tensor, rng: torch.Generator) -> list[Figure]:
     """The Inception score over ten parts, where the parts are not tiny, of classes of whichever network looks."""
-    splits = SPLITS if len(pictures) >= SPLITS * SPLITS else 1
-    found = logits(pictures)
-    found = found[torch.randperm(len(found), generator=rng).to(found.device)]
+    splits = SPLITS if len(logits) >= SPLITS * SPLITS else 1
+    found = logits[torch.randperm(len(logits), generator=rng)]
     score = bootstrap(lambda rows: inception_score(rows, splits).mean, [found], rng, SCORES)
     told = f"{score} (deviation of {splits} parts {inception_score(found, splits).deviation:.2g})"
     return [Figure(meter.extractor.named("IS"), score, told if splits > 1 else str(score))]
 
 
-def _of_classes(
-    meter: QualityMeter, pictures: Tensor, small: Tensor, classes: Tensor
-) -> tuple[list[Figure], str | None]:
+def _of_classes(meter: QualityMeter, near: Tensor, small: Tensor, classes: Tensor) -> tuple[list[Figure], str | None]:
     """Whether the class is as asked, and the mean distance within classes (Miyato and Koyama 2018, sec. 4).
 
     And why there is no such distance, where there is none.
     """
-    rng = torch.Generator().manual_seed(len(pictures))
-    right = mean_of(meter.class_as_asked(pictures, classes), rng)
+    rng = torch.Generator().manual_seed(len(near))
+    right = mean_of(meter.class_as_asked(near, classes), rng)
     rows = [Figure("class as asked", right, f"{right.percent()} ({meter.reader})")]
     sizes = [(int((classes == k).sum()), int((meter.real.targets == k).sum())) for k in range(int(classes.max()) + 1)]
     fewest, distance = min(min(pair) for pair in sizes), meter.extractor.named("FD")

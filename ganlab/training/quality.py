@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageSet
-from ganlab.features.extractors import Extractor, Tick, distances_of, in_colour, usual
-from ganlab.features.faces import in_batches, load_classifier
+from ganlab.features.extractors import Extractor, Tick, distances_of, usual
+from ganlab.features.faces import load_classifier
 from ganlab.features.kept import kept_features
 from ganlab.metrics.attributes import as_asked
 from ganlab.metrics.bootstrap import Interval, interval, intervals
@@ -105,13 +105,16 @@ class QualityMeter:
         warning = few(min(len(small), len(self.real.small)), small.shape[1])
         return Quality(self.name, len(fakes), fd, precision, recall, copies, warning)
 
-    def class_as_asked(self, pictures: Pictures, asked: Int[Tensor, " n"], k: int = NEIGHBOURS) -> Float[Tensor, " n"]:
-        """1 for each generated picture that is of the class that was asked for, as `reader` sees it; 0 for others."""
+    def class_as_asked(
+        self, near: Float[Tensor, "n d"], asked: Int[Tensor, " n"], k: int = NEIGHBOURS
+    ) -> Float[Tensor, " n"]:
+        """1 for each generated picture that is of the class that was asked for, as `reader` sees it; 0 for others.
+
+        `near`: the pictures' vectors for distances, the first of `features`.
+        """
         if self.reads:
-            pixels = in_colour(pictures)
-            read = torch.cat(in_batches(lambda part: load_classifier()(part)[self.reads].argmax(1), pixels))
-            return as_asked(read.cpu(), asked)
-        rows = nearest_neighbours(self.extractor.near(pictures), self.real.near, k).rows
+            return as_asked(load_classifier().read(near)[self.reads].argmax(1).cpu(), asked)
+        rows = nearest_neighbours(near, self.real.near, k).rows
         return as_asked(self.real.targets[rows].mode(1).values, asked)
 
     def nearest(self, fakes: Float[Tensor, "n c h w"]) -> tuple[Pictures, Float[Tensor, " n"]]:

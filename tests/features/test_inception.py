@@ -68,7 +68,7 @@ def test_pictures_of_any_size_give_features_and_logits(path: Path) -> None:
     assert features.shape == (2, 2048) and bool((features >= 0).all()) and not torch.equal(*features)
     assert eye.logits is not None
     network = load_inception(path)
-    assert torch.allclose(eye.logits(images), F.linear(features, network.fc.weight), atol=1e-3), "no bias in a score"
+    assert torch.allclose(eye.logits(features), F.linear(features, network.fc.weight), atol=1e-3), "no bias in a score"
     assert torch.allclose(eye.of_floats((images.float() - 128) / 127.5), features, rtol=1e-3, atol=1e-4)
     assert (eye.named("FD"), eye.named("KD")) == ("FID", "KID") and eye.small is None and len(eye.version) == 64
 
