@@ -10,6 +10,7 @@ import gradio as gr
 from apps.following import STYLE, followed, said
 from apps.serve import launch
 from ganlab.config import InvalidInput
+from ganlab.metrics import METRICS
 from ganlab.metrics.disturbance import DISTURBANCES
 from ganlab.render.measures import Line, Point, disturbance_curve, over_psi, tradeoff
 from ganlab.serving.asking import sentence
@@ -26,14 +27,7 @@ INTRO = (
     "among the features once `python -m ganlab metrics faces64 --features inception --fetch` (or `dinov2`) has "
     "brought them."
 )
-MEANINGS = {
-    "FD": "Fréchet distance: 0 is best, and few pictures make it too large",
-    "KD": "kernel distance: 0 is best, right on average for any number of pictures, and may be below 0",
-    "precision": "share of generated pictures that lie among real ones: quality",
-    "recall": "share of real pictures that lie among generated ones: variety",
-    "F1": "harmonic mean of precision and recall",
-    "density": "as precision, but counted: 1 is right, more is too close to typical pictures",
-    "coverage": "share of real pictures with a generated one nearby",
+MEANINGS = {kind: row.meaning for kind, row in METRICS.items()} | {
     "manifold precision": "share of generated pictures that are polygons, by the distance to the nearest one",
     "manifold recall": "share of polygons that some latent makes, found by gradient descent",
     "manifold F1": "harmonic mean of the two",
@@ -153,8 +147,8 @@ def cancel(request: gr.Request) -> None:
 def table(found: Report) -> str:
     """The figures as HTML, with what each means."""
     rows = "".join(
-        f"<tr><th scope='row'>{html.escape(row.name)}</th><td>{html.escape(row.text)}</td>"
-        f"<td>{html.escape(meaning(row.name))}</td></tr>"
+        f"<tr><th scope='row' title='{html.escape(paper(row.name))}'>{html.escape(row.name)}</th>"
+        f"<td>{html.escape(row.text)}</td><td>{html.escape(meaning(row.name))}</td></tr>"
         for row in found.figures
     )
     head = "<tr><th>figure</th><th>value</th><th>what it says</th></tr>"
@@ -170,8 +164,19 @@ def table(found: Report) -> str:
 
 def meaning(name: str) -> str:
     """What a figure says, in a line."""
-    usual = {"FID": "FD", "KID": "KD"}.get(name, name)
+    usual = _kind(name) if _kind(name) in METRICS else name
     return next((text for key, text in MEANINGS.items() if usual.startswith(key)), "")
+
+
+def paper(name: str) -> str:
+    """Where a figure of two sets of features comes from, and which way is better; empty for others."""
+    row = METRICS.get(_kind(name))
+    return f"{row.title} ({row.paper}): {row.better} is better" if row else ""
+
+
+def _kind(name: str) -> str:
+    kind = name.partition("-")[0]
+    return {"FID": "FD", "KID": "KD"}.get(kind, kind)
 
 
 def _point(figures: list[Any], name: str) -> Point:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganlab.config import InvalidInput
 from ganlab.data.images.drawn import VALID_SEEDS
 from ganlab.data.polygons import rendered, vertices
+from ganlab.metrics import METRICS
 from ganlab.metrics.bootstrap import Interval, bootstrap, interval, intervals, mean_of
 from ganlab.metrics.equivariance import decibels, eq_r, eq_t
 from ganlab.metrics.faces_report import pictures_of
@@ -146,7 +147,7 @@ def _distances(meter: QualityMeter, near: Tensor, small: Tensor, rng: torch.Gene
     tick("distances", 1, 2)
     found += intervals(manifolds, meter.real.near, near, DRAWS, rng)
     tick("distances", 2, 2)
-    names = [meter.extractor.named(kind) for kind in ("FD", "KD", "precision", "recall", "F1", "density", "coverage")]
+    names = map(meter.extractor.named, METRICS)  # each as its function there gives it; here they share their work
     return [Figure(name, row, str(row)) for name, row in zip(names, found, strict=True)]
 
 

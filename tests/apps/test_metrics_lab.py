@@ -23,7 +23,7 @@ def test_a_report_and_a_curve_end_with_their_figures() -> None:
     request: Any = Visitor()
     status, table = last(metrics_lab.report("mnist32", "digits", 50, 0, "", 1.0, False, request))
     assert "warning" in status and "too few" in status
-    assert "<th scope='row'>FD-pyramid</th>" in table and "±" in table
+    assert ">FD-pyramid</th>" in table and "±" in table and "Heusel et al. 2017): lower is better" in table
     status, plot, distance = last(metrics_lab.curve("mnist32", "digits", 50, 0, "", 0.4, 1.0, 2, request))
     assert isinstance(plot, go.Figure) and list(plot.data[0].text) == ["ψ 0.4", "ψ 1"]
     assert "FD-pyramid" in distance.layout.yaxis.title.text

@@ -11,9 +11,8 @@ from ganlab import weights, zoo
 from ganlab.cli import main
 from ganlab.config import InvalidInput
 from ganlab.data.images import ImageData, open_images
+from ganlab.metrics import METRICS
 from ganlab.metrics.faces_report import pictures_of
-from ganlab.metrics.frechet import frechet_distance
-from ganlab.metrics.kernel import mmd2
 from ganlab.metrics.manifold import f_score
 from ganlab.metrics.ssim import WEIGHTS, weights_of
 from ganlab.networks.arguments import Shape
@@ -57,8 +56,10 @@ def test_a_conditional_model_beside_its_kind_of_data(digits: QualityMeter) -> No
     }
     pictures = torch.cat([part for part, _ in pictures_of(G, 64, 1.0, 0, digits.images.shares.tolist())])
     small = digits.features(pictures)[1]
-    assert of["FD-pyramid"] == pytest.approx(frechet_distance(digits.real.small, small))
-    assert of["KD-pyramid"] == pytest.approx(mmd2(digits.real.small, small))
+    near = digits.features(pictures)[0]
+    for kind, row in METRICS.items():
+        pair = (digits.real.small, small) if kind in ("FD", "KD") else (digits.real.near, near)
+        assert of[f"{kind}-pyramid"] == pytest.approx(row.function(*pair)), kind
     again, _ = full_report(G, digits, 1.0, 64)
     assert again == figures, "the same for the same seed"
     truncated, _ = full_report(G, digits, 0.3, 64)
