@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganlab.nn.scratch import scratch
 
-ROWS, COLUMNS, CHANNELS = 64, 24, 128  # output rows, upsampled columns and channels worked on together, at most
+ROWS, COLUMNS, CHANNELS = 64, 48, 128  # output rows, upsampled columns and channels worked on together, at most
 NARROW = 8  # output rows that one matrix makes; twice as many upsampled ones
 WIDE_ROWS, WIDE_COLUMNS = 16, 64  # output rows and columns made together where a gradient is wanted
 SMALLEST = 1e-5  # of singular values, relative to the largest: terms below are left out, they are as small as rounding
