@@ -113,7 +113,8 @@ def written(folder: Path, results: ZooResults) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--presets", nargs="*", default=[key for key, p in IMAGE_PRESETS.items() if p.data is None])
+    known = [key for key, p in IMAGE_PRESETS.items() if p.data is None]
+    parser.add_argument("--presets", nargs="*", default=known, choices=IMAGE_PRESETS, metavar="PRESET")
     parser.add_argument("--data", default="faces", choices=("faces", "digits"))
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--channels", type=int, default=0, help="most channels of a layer, for slow machines")
