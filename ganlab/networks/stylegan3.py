@@ -24,8 +24,8 @@ MAGNITUDE_BETA = 0.999  # of the moving mean of squared features, by whose root 
 class Prepared(NamedTuple):
     """What can be made of a layer's weights beforehand."""
 
-    squares: Float[Tensor, "o i"]  # of `SynthesisLayer.squares`
-    convolve: Convolve | None  # with its `normalized` weights, over all that a kernel touches; None: plainly
+    squares: Float[Tensor, "o i"]  # of `normalized` weights, summed over the kernel: demodulation goes by them
+    convolve: Convolve | None  # with these weights, over all that a kernel touches; None: plainly
 
 
 class Band(NamedTuple):
@@ -162,24 +162,22 @@ class SynthesisLayer(nn.Module):
         self, x: Tensor, styles: Float[Tensor, "n i"], prepared: Prepared | None
     ) -> tuple[Tensor, Float[Tensor, "n o"] | None]:
         """Modulated, over the whole of what the kernel touches; and what it is still to be multiplied by."""
+        done = prepared is not None and prepared.convolve is not None
+        weight = self.weight if done else self.normalized()
         scale = self.magnitude_ema.rsqrt().expand(len(styles), 1)
         if self.is_torgb:
             styles = styles / math.sqrt(self.weight[0].numel())
         else:
             styles = styles * styles.square().mean(1, keepdim=True).rsqrt()
-            squares = self.squares() if prepared is None else prepared.squares
+            squares = weight.square().sum((2, 3)) if prepared is None else prepared.squares  # [o, i]
             scale = scale * (styles.square() @ squares.T + 1e-8).rsqrt()
         if self.kernel == 1:  # a matrix for each picture
-            taps = self.normalized()[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
+            taps = weight[:, :, 0, 0].T * styles[:, :, None] * scale[:, None]  # [n, i, o]
             return pointwise(x, taps, passing=not self.is_torgb), None
         if prepared is not None and prepared.convolve is not None:
             return prepared.convolve(x, styles), scale
         x = x * styles[:, :, None, None].to(x.dtype)
-        return F.conv2d(x, self.normalized().to(x.dtype), padding=self.kernel - 1), scale
-
-    def squares(self) -> Float[Tensor, "o i"]:
-        """Of the normalized weights, summed over the kernel: what demodulation goes by."""
-        return self.normalized().square().sum((2, 3))
+        return F.conv2d(x, weight.to(x.dtype), padding=self.kernel - 1), scale
 
     def normalized(self) -> Float[Tensor, "o i k k"]:
         """Its weights as they are convolved with: each output's to a mean square of 1, but for colours."""

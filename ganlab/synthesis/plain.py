@@ -152,7 +152,8 @@ class _Waves:
 class _AliasFree:
     def __init__(self, synthesis: stylegan3.SynthesisNetwork, index: int) -> None:
         self.layer, self.row, self.scale = synthesis.layers()[index], index + 1, synthesis.output_scale
-        self.prepared = stylegan3.Prepared(self.layer.squares(), full(self.layer.normalized()))
+        weight = self.layer.normalized()
+        self.prepared = stylegan3.Prepared(weight.square().sum((2, 3)), full(weight))
 
     def sources(self) -> list[int]:
         return [self.row - 1]
