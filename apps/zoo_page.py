@@ -146,7 +146,7 @@ CSS = """
   border-bottom: 1px solid var(--border-color-primary) !important; }
 .zoo thead th { position: sticky; top: 0; background: var(--body-background-fill); z-index: 1; }
 .zoo small { display: block; font-weight: 400; opacity: .7; }
-.zoo .text { min-width: 240px; }
+.zoo .text { min-width: 180px; }
 .zoo :is(.number, a) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo a { font-weight: 400; color: var(--link-text-color); text-decoration: underline; }
 .zoo img { height: 64px; width: auto; max-width: none; image-rendering: pixelated; }
