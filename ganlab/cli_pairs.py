@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -45,6 +45,7 @@ class TrainPairs:
     batch: int = RUNS["drawing"].batch  # faces in a step
     seed: int = 0  # decides people and first weights
     device: str = "cpu"  # cpu, cuda or mps
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of convolutions; auto: bf16 where the device is made for it
     resume: bool = False  # go on from the states in --out
 
     def main(self) -> int:
@@ -54,7 +55,7 @@ class TrainPairs:
         sizes = zip((self.latents, self.images, self.rival_images), (self.latents_batch, self.batch, self.batch))
         runs = []
         for lesson, (images, batch) in zip(LESSONS, sizes):
-            changes = {"images": images, "batch": batch, "seed": self.seed}
+            changes = {"images": images, "batch": batch, "seed": self.seed, "precision": self.precision}
             runs.append(PairsRun.from_dict(RUNS[lesson].to_dict(full=True) | changes))
             pupil = self._taught(PairsTraining(runs[-1], pupil, device), self.out / lesson)
         self._write(pupil, runs)

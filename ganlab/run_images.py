@@ -13,6 +13,7 @@ from ganlab.features.frozen import FROZEN, OWN
 from ganlab.losses import LOSSES, SLOPED
 from ganlab.networks.arguments import Shape
 from ganlab.networks.table import TRAINABLE
+from ganlab.nn.precision import PRECISIONS
 from ganlab.run import MOST_EVENTS, Event, Penalty
 
 MOST_STEPS = 100_000_000
@@ -156,7 +157,7 @@ class ImageGanConfig(Config):
         10.0, "Thousand images in which G's average forgets half (0: no average)", lo=0, hi=1000, group="Optimizer"
     )
     precision: str = knob(
-        "auto", "Of convolutions; auto: bf16 where the device is made for it", choices=("auto", "fp32", "bf16"),
+        "auto", "Of convolutions; auto: bf16 where the device is made for it", choices=PRECISIONS,
         group="Optimizer",
     )  # fmt: skip
 

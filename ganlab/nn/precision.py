@@ -1,10 +1,21 @@
 """Which devices are made for bfloat16."""
 
+import contextlib
 import functools
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def convolving(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """A context with convolutions in one of `PRECISIONS`; auto: bfloat16 where the device is made for it."""
+    if precision == "fp32" or (precision == "auto" and not has_bf16(device)):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 @functools.cache

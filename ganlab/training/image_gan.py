@@ -14,7 +14,7 @@ from ganlab.losses import LOSSES
 from ganlab.networks.auxiliary import AuxiliaryD, SemiSupervisedD
 from ganlab.networks.table import TRAINABLE
 from ganlab.networks.vision_aided import VisionAided
-from ganlab.nn.precision import has_bf16
+from ganlab.nn.precision import convolving
 from ganlab.run_images import ImageGanConfig, ImageRun
 from ganlab.training import extras, image_state, second
 from ganlab.training.classes import Reader, know_classes
@@ -330,10 +330,7 @@ class ImageGan:
 
     def fast(self) -> contextlib.AbstractContextManager[Any]:
         """Convolutions in the precision of the settings."""
-        wanted, device = self.config.precision, self.draws.device
-        if wanted == "fp32" or (wanted == "auto" and not has_bf16(device)):
-            return contextlib.nullcontext()
-        return torch.autocast(device.type, torch.bfloat16)
+        return convolving(self.draws.device, self.config.precision)
 
     def _batch(self, step: int, j: int, part: int) -> tuple[Tensor, Tensor]:
         return self.draws.real(self._first(step, j, part), self.size, alike=self.config.single_label)

@@ -24,6 +24,7 @@ from ganlab.data.faces.attributes import settled
 from ganlab.data.faces.latents import CODE_DIM, IN_CODE, LABEL, LEVELS, Z_DIM, code, detail, mixed, people, truncated
 from ganlab.features.faces import SIDE, load_classifier
 from ganlab.networks import stylegan2
+from ganlab.nn.precision import PRECISIONS, convolving
 from ganlab.nn.supervised import Supervised
 
 LESSONS = ("mapping", "drawing", "rival")
@@ -54,6 +55,7 @@ class PairsRun(Config):
         0.5, "Share of coded pairs whose choices are all as likely: rare ones are learned too", lo=0, hi=1
     )
     ema: float = knob(0.998, "How much the averaged weights keep in a step", lo=0, hi=0.99999)
+    precision: str = knob("auto", "Of convolutions; auto: bf16 where the device is made for it", choices=PRECISIONS)
     seed: int = knob(0, "Decides people and changes", lo=0, hi=1 << 31)
 
     @property
@@ -159,11 +161,13 @@ class PairsTraining(Supervised):
         plan, at = self._planned(), self.step % AHEAD
         real = [images[at] for images in plan.images]
         mapped = self.model.generator.mapping(plan.z[at], plan.c[at])
-        made = self.model.draw(torch.cat([self.model.ws(plan.codes[at]), mapped]))
-        error = self._wrong(made, real)
-        if self.run.lesson == "drawing":
-            return error, error
-        return error, self.run.pairs * error + self._contest(made[-1], real[-1])
+        ws = torch.cat([self.model.ws(plan.codes[at]), mapped])
+        with convolving(self.device, self.run.precision):
+            made = self.model.draw(ws)
+            error = self._wrong(made, real)
+            if self.run.lesson == "drawing":
+                return error, error
+            return error, self.run.pairs * error + self._contest(made[-1], real[-1])
 
     def _contest(self, made: Tensor, real: Tensor) -> Tensor:
         """The non-saturating losses of both, each with gradients for its own alone, and lazy R1."""
@@ -206,7 +210,8 @@ class PairsTraining(Supervised):
             return error
         with torch.no_grad():
             wanted = self.critic.maps(images)
-        parts = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(self.critic.maps(made), wanted)]
+        pairs = [(a.float(), b.float()) for a, b in zip(self.critic.maps(made), wanted)]
+        parts = [(a - b).abs().mean() / b.abs().mean() for a, b in pairs]
         return error + self.run.features * torch.stack(parts).mean()
 
     def _rng(self, number: int) -> torch.Generator:
