@@ -18,8 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.nn.scratch import scratch
+from ganlab.nn.spread import slices, spread
 
 ROWS, COLUMNS, CHANNELS = 64, 48, 128  # output rows, upsampled columns and channels worked on together, at most
+LEAST_ROWS = 16  # that are worth a piece of their own
 NARROW = 8  # output rows that one matrix makes; twice as many upsampled ones
 WIDE_ROWS, WIDE_COLUMNS = 16, 64  # output rows and columns made together where a gradient is wanted
 SMALLEST = 1e-5  # of singular values, relative to the largest: terms below are left out, they are as small as rounding
@@ -139,16 +141,22 @@ class FilteredLrelu:
         `scale` multiplies x beforehand, so that it takes no pass of its own; `into` is filled and given back where no
         gradient is wanted.
         """
-        gains = x.new_tensor(gain) if scale is None else (scale * gain).to(x.dtype)[:, None, None]
+        n, c = x.shape[:2]
+        gains = x.new_full((n, 1), gain) if scale is None else (scale * gain).to(x.dtype)
         bias, rows = (bias * gain).to(x.dtype), x.permute(0, 2, 3, 1)
         if torch.is_grad_enabled() and any(given.requires_grad for given in (bias, rows, gains)):
-            return self._learnt(torch.addcmul(bias, rows, gains), slope, clamp).permute(0, 3, 1, 2)
-        features = torch.addcmul(bias, rows, gains, out=scratch("features", rows.shape, rows))  # [n, h, w, c]
-        n, c = len(x), features.shape[-1]
-        out = features.new_empty(n, self.out, self.out, c) if into is None else into.permute(0, 2, 3, 1)
-        clamp = None if clamp is None or self._within(features, clamp) else clamp
-        for picture, made in zip(features, out):
-            self._bent(picture, made, slope, clamp)
+            x = torch.addcmul(bias, rows, gains[:, None, None])
+            return self._learnt(x, slope, clamp).permute(0, 3, 1, 2)
+        out = x.new_empty(n, self.out, self.out, c) if into is None else into.permute(0, 2, 3, 1)
+
+        def bent(piece: tuple[int, _Strip]) -> None:
+            k, strip = piece
+            taken = rows[k, strip.taken]
+            features = torch.addcmul(bias, taken, gains[k], out=scratch("features", taken.shape, taken))
+            free = clamp is None or self._within(features, clamp)
+            self._bent(features, out[k, strip.out], strip, slope, None if free else clamp)
+
+        spread(bent, [(k, strip) for k in range(n) for strip in self.strips], x.device)
         return out.permute(0, 3, 1, 2)
 
     def _within(self, x: Tensor, clamp: float) -> bool:
@@ -157,30 +165,34 @@ class FilteredLrelu:
         return max(-float(low), float(high)) * self.most < clamp
 
     def _bent(
-        self, x: Float[Tensor, "h w c"], out: Float[Tensor, "h2 w2 c"], slope: float, clamp: float | None
+        self,
+        x: Float[Tensor, "taken w c"],
+        out: Float[Tensor, "rows w2 c"],
+        strip: _Strip,
+        slope: float,
+        clamp: float | None,
     ) -> None:
-        """One picture, piece by piece, into `out`."""
+        """A strip of a picture, block by block, into `out`."""
         channels = _pieces(x.shape[2], CHANNELS if x.device.type == "cpu" else x.shape[2])
-        for strip in self.strips:
-            y = _times(strip.raised, x[strip.taken].flatten(1), strip.between, "rows").unflatten(1, x.shape[1:])
-            rows = strip.out.stop - strip.out.start
-            blocks = [
-                (block, _like(block.widen, x).expand(len(y), -1, -1), _like(block.narrow, x).expand(rows, -1, -1))
-                for block in self.blocks
-            ]
-            for part in channels:
-                here, done = out[strip.out, :, part], 0
-                for block, widen, narrow in blocks:
-                    taken = y[:, block.taken, part]
-                    z = scratch("upsampled", (len(y), widen.shape[1], taken.shape[2]), x)
-                    F.leaky_relu_(torch.bmm(widen, taken, out=z), slope)
-                    z = z if clamp is None else z.clamp_(-clamp, clamp)
-                    along = _times(strip.lowered, z.flatten(1), rows * self.terms, "along").view(rows, -1, z.shape[2])
-                    made = torch.bmm(narrow, along)  # `out=` goes row by row there
-                    both = max(0, done - block.out.start)  # columns that the block before has begun
-                    here[:, block.out.start : block.out.start + both] += made[:, :both]
-                    here[:, block.out.start + both : block.out.stop] = made[:, both:]
-                    done = block.out.stop
+        y = _times(strip.raised, x.flatten(1), strip.between, "rows").unflatten(1, x.shape[1:])
+        rows = len(out)
+        blocks = [
+            (block, _like(block.widen, x).expand(len(y), -1, -1), _like(block.narrow, x).expand(rows, -1, -1))
+            for block in self.blocks
+        ]
+        for part in channels:
+            here, done = out[:, :, part], 0
+            for block, widen, narrow in blocks:
+                taken = y[:, block.taken, part]
+                z = scratch("upsampled", (len(y), widen.shape[1], taken.shape[2]), x)
+                F.leaky_relu_(torch.bmm(widen, taken, out=z), slope)
+                z = z if clamp is None else z.clamp_(-clamp, clamp)
+                along = _times(strip.lowered, z.flatten(1), rows * self.terms, "along").view(rows, -1, z.shape[2])
+                made = torch.bmm(narrow, along)  # `out=` goes row by row there
+                both = max(0, done - block.out.start)  # columns that the block before has begun
+                here[:, block.out.start : block.out.start + both] += made[:, :both]
+                here[:, block.out.start + both : block.out.stop] = made[:, both:]
+                done = block.out.stop
 
     def _learnt(self, x: Tensor, slope: float, clamp: float | None) -> Tensor:
         """With few pieces: the gradient of each is as large as what it was taken from."""
@@ -248,7 +260,7 @@ def _picked(taps: Tensor, i: Tensor) -> Tensor:
 
 def _strips(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Strip]:
     terms = len(down)
-    for rows in _pieces(down.shape[1], ROWS):
+    for rows in slices(down.shape[1], ROWS, LEAST_ROWS):
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         raised, lowered = up[between, taken], down[:, rows, between].transpose(0, 1).flatten(0, 1)

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from ganlab.nn.resample import conv_down2d, conv_up2d, exact, make_filter
 from ganlab.nn.scratch import scratch
+from ganlab.nn.spread import slices, spread
 
 BLUR = (1, 3, 3, 1)
+PIECE = 32  # rows that one core multiplies at a time
 WIDE = 64  # pixels of a row, from where one product for each is as quick as one for all
 
 
@@ -139,15 +141,28 @@ def pointwise(
 ) -> Float[Tensor, "n o h w"]:
     """A 1x1 convolution with a matrix for each picture, or one for all.
 
-    `passing`: the result may be overwritten by the next one, as `nn.scratch` has it.
+    `passing`: it is made in pieces, and the next one may overwrite it, as `nn.scratch` has it.
     """
     rows, taps = x.permute(0, 2, 3, 1), taps.to(x.dtype)
-    if x.shape[3] < WIDE or x.requires_grad or taps.requires_grad:
+    narrow = x.shape[3] < WIDE
+    if x.requires_grad or taps.requires_grad or (narrow and not passing):
         return (rows.flatten(1, 2) @ taps).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-    shape = (*rows.shape[:3], taps.shape[2])
+    shape, taps = (*rows.shape[:3], taps.shape[2]), taps.expand(len(x), -1, -1)
     out = scratch("convolved", shape, x) if passing else x.new_empty(shape)
-    for picture, matrix, made in zip(rows, taps.expand(len(x), -1, -1), out):  # as they lie: a border costs no copy
-        torch.bmm(picture, matrix.expand(len(picture), -1, -1), out=made)
+
+    def multiply(piece: tuple[int, slice]) -> None:
+        k, part = piece
+        taken, made = rows[k, part], out[k, part]
+        if narrow:
+            torch.mm(taken.flatten(0, 1), taps[k], out=made.view(-1, shape[3]))
+        else:  # as they lie: a border costs no copy
+            torch.bmm(taken, taps[k].expand(len(taken), -1, -1), out=made)
+
+    if passing:
+        spread(multiply, [(k, part) for k in range(len(x)) for part in slices(shape[1], PIECE)], x.device)
+    else:
+        for k in range(len(x)):
+            multiply((k, slice(0, shape[1])))
     return out.permute(0, 3, 1, 2)
 
 

@@ -66,11 +66,12 @@ class Up:
 def _packed(known: dict[tuple[int, ...], Tensor], x: Tensor, pack: Callable[[list[int]], Tensor]) -> Tensor:
     """Weights in the layout that oneDNN wants for inputs of this size; few sizes are used over and over."""
     shape = tuple(x.shape)
-    if shape not in known:
+    packed = known.get(shape)
+    if packed is None:
         if len(known) >= MOST_PACKED:
             known.clear()
-        known[shape] = pack(list(shape))
-    return known[shape]
+        packed = known[shape] = pack(list(shape))
+    return packed
 
 
 def as_2d(taps: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ganlab.networks import stylegan3
 from ganlab.recipe import Mix, Noise, Place, Recipe, Source
 from ganlab.synthesis import Memory, Renderer
 from ganlab.synthesis.full import full
-from ganlab.synthesis.winograd import AVAILABLE
+from ganlab.synthesis.winograd import AVAILABLE, Winograd
 
 BASE = Recipe(sources=(Source(3),), psi=0.8)
 
@@ -88,15 +88,20 @@ def test_a_place_is_only_drawn_again_where_it_matters() -> None:
     assert turns == pytest.approx([0, 5, 10], abs=0.5)
 
 
-@pytest.mark.parametrize("size", [(36, 36), (37, 41)])
-def test_prepared_convolutions_are_the_plain_ones(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(36, 36), (37, 41), (2, 90)])
+@pytest.mark.parametrize(("out", "tiled"), [(160, True), (24, False)])
+def test_prepared_convolutions_are_the_plain_ones(out: int, tiled: bool, size: tuple[int, int]) -> None:
     rng = torch.Generator().manual_seed(0)
-    weight, x = torch.randn(160, 170, 3, 3, generator=rng), torch.randn(2, 170, *size, generator=rng)
+    weight, x = torch.randn(out, 170, 3, 3, generator=rng), torch.randn(2, 170, *size, generator=rng)
     styles = torch.rand(2, 170, generator=rng)
     prepared = full(weight)
-    assert (prepared is not None) == AVAILABLE and full(weight[:90, :90]) is None
-    assert full(torch.empty(600, 600, 3, 3, device="meta")) is None, "four times the weights are kept"
+    assert prepared is not None and isinstance(prepared.convolve, Winograd) == (tiled and AVAILABLE)
     expected = F.conv2d(x * styles[:, :, None, None], weight, padding=2)
-    if prepared is not None:
-        made = prepared(x, styles)
-        assert made.shape == expected.shape and float((made - expected).norm() / expected.norm()) < 1e-5
+    made = prepared(x, styles)
+    assert made.shape == expected.shape and float((made - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_only_what_pays_is_prepared() -> None:
+    assert full(torch.empty(64, 64, 1, 1)) is None and full(torch.empty(64, 64, 3, 3, device="meta")) is None
+    large = full(torch.empty(600, 600, 3, 3))
+    assert large is not None and not isinstance(large.convolve, Winograd), "four times the weights are kept"
