@@ -73,13 +73,9 @@ class Generator(SeveralGenerator):
         channel_base: int = 4096,
         channel_max: int = 256,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, 0, z_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
         sizes = img_resolution, img_channels, channel_base, channel_max
-        self.synthesis = biggan.SynthesisNetwork(z_dim, 0, *sizes, skip_z=True, attention=True)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = biggan.Mapping(z_dim, 0, 0, self.num_ws)
+        synthesis = biggan.SynthesisNetwork(z_dim, 0, *sizes, skip_z=True, attention=True)
+        super().__init__(z_dim, 0, synthesis, biggan.Mapping(z_dim, 0, 0, synthesis.num_ws))
         self.encoder = Encoder(z_dim, *sizes)
 
     def power_iterate(self, times: int = 1) -> None:

@@ -211,15 +211,11 @@ class Generator(StyleGenerator):
         attention: bool = True,
         embedded: int = EMBEDDED,
     ) -> None:
-        super().__init__()
         knows = 0 if not c_dim else embedded if skip_z else c_dim
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + knows
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(
-            z_dim, knows, img_resolution, img_channels, channel_base, channel_max, skip_z, attention
-        )
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = Mapping(z_dim, c_dim, embedded if skip_z else 0, self.num_ws)
+        sizes = img_resolution, img_channels, channel_base, channel_max
+        synthesis = SynthesisNetwork(z_dim, knows, *sizes, skip_z, attention)
+        mapping = Mapping(z_dim, c_dim, embedded if skip_z else 0, synthesis.num_ws)
+        super().__init__(z_dim, c_dim, synthesis, mapping)
 
     def power_iterate(self, times: int = 1) -> None:
         """As `SpectralNetwork.power_iterate`."""

@@ -86,14 +86,9 @@ class Generator(StyleGenerator):
         attention: bool = True,
         embedded: int = biggan.EMBEDDED,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + (embedded if c_dim else 0)
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(
-            self.w_dim, img_resolution, img_channels, channel_base, channel_max, attention
-        )
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = biggan.Mapping(z_dim, c_dim, embedded, self.num_ws)
+        w_dim = z_dim + (embedded if c_dim else 0)
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max, attention)
+        super().__init__(z_dim, c_dim, synthesis, biggan.Mapping(z_dim, c_dim, embedded, synthesis.num_ws))
 
     def power_iterate(self, times: int = 1) -> None:
         """As `SpectralNetwork.power_iterate`."""

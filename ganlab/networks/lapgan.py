@@ -75,12 +75,8 @@ class Generator(SeveralGenerator):
         channel_base: int = 4096,
         channel_max: int = 128,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + c_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(z_dim, c_dim, img_resolution, img_channels, channel_base, channel_max)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = Mapping(z_dim, c_dim, 0, self.num_ws)
+        synthesis = SynthesisNetwork(z_dim, c_dim, img_resolution, img_channels, channel_base, channel_max)
+        super().__init__(z_dim, c_dim, synthesis, Mapping(z_dim, c_dim, 0, synthesis.num_ws))
 
     def of_data(self, real: Tensor, c: Tensor | None, rng: torch.Generator | None = None) -> Float[Tensor, "n p"]:
         """I_0, and h and l of every level."""

@@ -132,7 +132,7 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, w_dim: int, img_resolution: int, img_channels: int, capacity: int, channel_max: int) -> None:
         super().__init__()
-        self.img_resolution = img_resolution
+        self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
         count = img_resolution.bit_length() - 2
         widths = [min(capacity * 2**k, channel_max) for k in range(count, 0, -1)]
         widths = [widths[0], *widths]
@@ -194,8 +194,6 @@ class SynthesisNetwork(nn.Module):
 class Generator(StyleGenerator):
     """G(z): the mapping and the synthesis network."""
 
-    c_dim = 0
-
     def __init__(
         self,
         z_dim: int,
@@ -206,9 +204,5 @@ class Generator(StyleGenerator):
         num_layers: int = 8,
     ) -> None:
         """`network_capacity` is half of the channels at full resolution; w is as wide as z."""
-        super().__init__()
-        self.z_dim = self.w_dim = z_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(z_dim, img_resolution, img_channels, network_capacity, channel_max)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(z_dim, self.num_ws, num_layers)
+        synthesis = SynthesisNetwork(z_dim, img_resolution, img_channels, network_capacity, channel_max)
+        super().__init__(z_dim, 0, synthesis, MappingNetwork(z_dim, synthesis.num_ws, num_layers))

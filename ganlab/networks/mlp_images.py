@@ -40,11 +40,8 @@ class Generator(StyleGenerator):
         channel_base: int = 4096,
         channel_max: int = 128,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + c_dim
-        self.img_resolution, self.img_channels, self.num_ws = img_resolution, img_channels, 1
-        self.mapping = PlainMapping(z_dim, c_dim)
-        self.synthesis = SynthesisNetwork(self.w_dim, img_resolution, img_channels, WIDER * channel_max)
+        synthesis = SynthesisNetwork(z_dim + c_dim, img_resolution, img_channels, WIDER * channel_max)
+        super().__init__(z_dim, c_dim, synthesis, PlainMapping(z_dim, c_dim))
 
 
 class Discriminator(nn.Module):

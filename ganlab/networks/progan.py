@@ -98,11 +98,8 @@ class Generator(StyleGenerator):
         channel_base: int = 4096,
         channel_max: int = 256,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, 0, z_dim, 1
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.mapping = PlainMapping(z_dim, 0)
-        self.synthesis = SynthesisNetwork(z_dim, img_resolution, img_channels, channel_base, channel_max)
+        synthesis = SynthesisNetwork(z_dim, img_resolution, img_channels, channel_base, channel_max)
+        super().__init__(z_dim, 0, synthesis, PlainMapping(z_dim, 0))
 
     def grow(self, level: float) -> None:
         """As `Growing.grow`."""

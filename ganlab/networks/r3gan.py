@@ -102,13 +102,9 @@ class Generator(StyleGenerator):
         expansion: int = 2,
         group_size: int = 16,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + c_dim
-        self.img_resolution, self.img_channels, self.num_ws = img_resolution, img_channels, 1
-        self.mapping = PlainMapping(z_dim, c_dim)
-        self.synthesis = SynthesisNetwork(
-            self.w_dim, img_resolution, img_channels, channel_base, channel_max, blocks, expansion, group_size
-        )
+        sizes = img_resolution, img_channels, channel_base, channel_max
+        synthesis = SynthesisNetwork(z_dim + c_dim, *sizes, blocks, expansion, group_size)
+        super().__init__(z_dim, c_dim, synthesis, PlainMapping(z_dim, c_dim))
 
 
 class Discriminator(nn.Module):

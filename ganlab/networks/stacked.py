@@ -77,12 +77,9 @@ class Generator(SeveralGenerator):
         middle: int = 96,
     ) -> None:
         """`top`, `middle`: channels of the encoder's features."""
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, z_dim + c_dim, 3
-        self.img_resolution, self.img_channels = img_resolution, img_channels
         sizes = img_resolution, img_channels, channel_base, channel_max
-        self.mapping = Mapping(z_dim, c_dim, 0, 3)
-        self.synthesis = SynthesisNetwork(z_dim, c_dim, *sizes, top, middle)
+        synthesis = SynthesisNetwork(z_dim, c_dim, *sizes, top, middle)
+        super().__init__(z_dim, c_dim, synthesis, Mapping(z_dim, c_dim, 0, synthesis.num_ws))
         self.shapes = ((top, 1, 1), (middle, MIDDLE_SIDE, MIDDLE_SIDE), (img_channels, img_resolution, img_resolution))
         self.register_buffer("joint", torch.zeros(()))
         self._held: list[FacesClassifier] = []  # not a submodule: it comes with ganlab

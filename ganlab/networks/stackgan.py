@@ -105,11 +105,8 @@ class Generator(SeveralGenerator):
         channel_base: int = 4096,
         channel_max: int = 128,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + c_dim
-        self.img_resolution, self.img_channels, self.num_ws = img_resolution, img_channels, 2
-        self.mapping = Mapping(z_dim, c_dim, 0, 2)
-        self.synthesis = SynthesisNetwork(z_dim, c_dim, img_resolution, img_channels, channel_base, channel_max)
+        synthesis = SynthesisNetwork(z_dim, c_dim, img_resolution, img_channels, channel_base, channel_max)
+        super().__init__(z_dim, c_dim, synthesis, Mapping(z_dim, c_dim, 0, synthesis.num_ws))
 
     def grow(self, level: float) -> None:
         """As `Phased.grow`."""

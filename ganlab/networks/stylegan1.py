@@ -173,8 +173,6 @@ class SynthesisNetwork(nn.Module):
 class Generator(StyleGenerator):
     """G(z): the mapping and the synthesis network."""
 
-    c_dim = 0
-
     def __init__(
         self,
         z_dim: int,
@@ -185,8 +183,6 @@ class Generator(StyleGenerator):
         channel_max: int = 512,
         num_layers: int = 8,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.w_dim, self.img_resolution, self.img_channels = z_dim, w_dim, img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(z_dim, 0, w_dim, self.num_ws, num_layers=num_layers)
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max)
+        mapping = MappingNetwork(z_dim, 0, w_dim, synthesis.num_ws, num_layers=num_layers)
+        super().__init__(z_dim, 0, synthesis, mapping)

@@ -254,13 +254,10 @@ class Generator(StyleGenerator):
         **more: Any,
     ) -> None:
         """Options of the synthesis network come in `synthesis_kwargs` (as in StyleGAN2-ADA) or by themselves."""
-        super().__init__()
         options = more if synthesis_kwargs is None else {**ADA_DEFAULTS, **synthesis_kwargs, **more}
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **options)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(z_dim, c_dim, w_dim, self.num_ws, **(mapping_kwargs or {}))
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **options)
+        mapping = MappingNetwork(z_dim, c_dim, w_dim, synthesis.num_ws, **(mapping_kwargs or {}))
+        super().__init__(z_dim, c_dim, synthesis, mapping)
 
 
 class DiscriminatorBlock(nn.Module):

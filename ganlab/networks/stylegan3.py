@@ -328,9 +328,6 @@ class Generator(StyleGenerator):
         mapping_kwargs: Mapping[str, Any] | None = None,
         **synthesis_kwargs: Any,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **synthesis_kwargs)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(z_dim, c_dim, w_dim, self.num_ws, **{"num_layers": 2, **(mapping_kwargs or {})})
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **synthesis_kwargs)
+        options = {"num_layers": 2, **(mapping_kwargs or {})}
+        super().__init__(z_dim, c_dim, synthesis, MappingNetwork(z_dim, c_dim, w_dim, synthesis.num_ws, **options))

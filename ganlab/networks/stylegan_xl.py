@@ -114,13 +114,10 @@ class Generator(StyleGenerator):
         head_layers: int = 5,
     ) -> None:
         """`embedded`: numbers of a class; `stem_layers`, `head_layers`: of the first and of each further stage."""
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
         sizes = channel_base, channel_max, stem_layers, head_layers
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, *sizes)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = EmbeddedMapping(z_dim, c_dim, w_dim, self.num_ws, mapping_layers, embedded)
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, *sizes)
+        mapping = EmbeddedMapping(z_dim, c_dim, w_dim, synthesis.num_ws, mapping_layers, embedded)
+        super().__init__(z_dim, c_dim, synthesis, mapping)
 
     def freeze_stem(self) -> None:
         """What the stages before have learned stays as it is, the mapping with it; there is none at 16 px."""

@@ -91,11 +91,8 @@ class Generator(StyleGenerator):
         channel_base: int = 4096,
         channel_max: int = 256,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, z_dim + c_dim
-        self.img_resolution, self.img_channels, self.num_ws = img_resolution, img_channels, 1
-        self.mapping = PlainMapping(z_dim, c_dim)
-        self.synthesis = SynthesisNetwork(self.w_dim, img_resolution, img_channels, channel_base, channel_max)
+        synthesis = SynthesisNetwork(z_dim + c_dim, img_resolution, img_channels, channel_base, channel_max)
+        super().__init__(z_dim, c_dim, synthesis, PlainMapping(z_dim, c_dim))
 
 
 class Discriminator(vitgan.Discriminator):

@@ -228,14 +228,10 @@ class Generator(StyleGenerator):
         w_dim: int = 128,
         mapping_layers: int = 4,
     ) -> None:
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(
-            z_dim, c_dim, w_dim, self.num_ws, num_layers=mapping_layers, lr_multiplier=MAPPING_LR
-        )
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, channel_base, channel_max)
+        depth, num_ws = mapping_layers, synthesis.num_ws
+        mapping = MappingNetwork(z_dim, c_dim, w_dim, num_ws, num_layers=depth, lr_multiplier=MAPPING_LR)
+        super().__init__(z_dim, c_dim, synthesis, mapping)
 
 
 class Discriminator(SpectralNetwork):

@@ -1,5 +1,7 @@
 """The mapping network of the style-based generators (Karras et al. 2019, sec. 2), and truncation."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -87,6 +89,13 @@ class StyleGenerator(nn.Module):
     num_ws: int  # rows of ws
     img_resolution: int
     img_channels: int
+
+    def __init__(self, z_dim: int, c_dim: int, synthesis: Any, mapping: nn.Module) -> None:
+        """Sizes of ws and of pictures are those of `synthesis`."""
+        super().__init__()
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, synthesis.w_dim, synthesis.num_ws
+        self.img_resolution, self.img_channels = synthesis.img_resolution, synthesis.img_channels
+        self.synthesis, self.mapping = synthesis, mapping
 
     def forward(
         self,

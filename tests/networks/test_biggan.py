@@ -61,7 +61,8 @@ def test_attention_is_the_papers() -> None:
     k, v = F.max_pool2d(k, 2).flatten(2), F.max_pool2d(v, 2).flatten(2)
     weights = (q.flatten(2).transpose(1, 2) @ k).softmax(2)  # [n, places, places at half size]
     expected = x + 0.7 * layer.out((v @ weights.transpose(1, 2)).unflatten(2, (8, 8)))
-    assert torch.allclose(layer(x), expected, atol=1e-5)
+    off = (layer(x) - expected).norm() / expected.norm()  # before a first power iteration numbers are large
+    assert float(off) < 1e-5
 
 
 def test_each_block_reads_its_own_part_of_z() -> None:
