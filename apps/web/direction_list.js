@@ -35,16 +35,7 @@ class DirectionList {
     this.filter.setAttribute("aria-label", "Filter directions by name");
     this.filter.oninput = () => this.draw();
     this.save = button("Save", "The directions on show as a file, for another day or another person", () => this.write());
-    const open = make("label", "toy-upload", "Open…");
-    this.file = make("input");
-    this.file.type = "file";
-    this.file.accept = "application/json,.json";
-    this.file.setAttribute("aria-label", "Open a file of directions");
-    this.file.onchange = () => {
-      if (this.file.files[0]) this.read(this.file.files[0]);
-      this.file.value = "";
-    };
-    open.append(this.file);
+    const open = fileButton("Open…", "application/json,.json", "Open a file of directions", (file) => this.read(file));
     this.progress = new Progress();
     this.why = make("p", "toy-hint");
     this.box = make("div", "studio-chips");

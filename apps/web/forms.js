@@ -213,18 +213,12 @@ class DataForm {
     box.open = this.filesOpen;
     box.ontoggle = () => (this.filesOpen = box.open);
     box.append(make("summary", "", "Upload points or a picture"));
-    const add = (kind, accept, text, hint) => {
-      const label = make("label", "toy-upload", text);
-      const input = make("input");
-      input.type = "file";
-      input.accept = accept;
-      input.dataset.kind = kind;
-      input.onchange = () => input.files[0] && this.upload(kind, input.files[0]).finally(() => (input.value = ""));
-      label.append(input);
+    const add = (kind, accept, text, said, hint) => {
+      const label = fileButton(text, accept, said, (file) => this.upload(kind, file));
       box.append(label, make("p", "toy-hint", hint));
     };
-    add("points", ".csv,.tsv,.txt,.npy", "Points…", "CSV, TSV or NPY with two columns, x and y; at most 20 MB.");
-    add("picture", ".png,.jpg,.jpeg,.webp", "Picture…", "PNG, JPEG or WebP; dark pixels become the density.");
+    add("points", ".csv,.tsv,.txt,.npy", "Points…", "Upload points", "CSV, TSV or NPY with two columns, x and y; at most 20 MB.");
+    add("picture", ".png,.jpg,.jpeg,.webp", "Picture…", "Upload a picture", "PNG, JPEG or WebP; dark pixels become the density.");
     return box;
   }
 

@@ -11,16 +11,7 @@ class InvertPanel {
     this.studio = studio;
     studio.files.unread = (file) => this.take(file); // a dropped picture without a recipe
     this.count = 0;
-    const upload = make("label", "toy-upload", "Upload a picture…");
-    this.input = make("input");
-    this.input.type = "file";
-    this.input.accept = "image/png,image/jpeg,image/webp";
-    this.input.setAttribute("aria-label", "Upload a picture of your own");
-    this.input.onchange = () => {
-      if (this.input.files[0]) this.take(this.input.files[0]);
-      this.input.value = "";
-    };
-    upload.append(this.input);
+    const upload = fileButton("Upload a picture…", "image/png,image/jpeg,image/webp", "Upload a picture of your own", (file) => this.take(file));
     this.draw = button("Draw a face", "A new cartoon face, which the model has not seen", () => this.drawn());
     this.space = menu("Where it is looked for", WHERE, "w+", () => this.begin());
     this.space.classList.add("studio-wide");

@@ -27,16 +27,7 @@ class LatentPanel {
     this.classes = block("Class", make("div"));
     const add = button("+ mix in", "Mix another class in", () => this.setClasses((shares) => this.mixed(shares)));
     this.classes.head.append(add);
-    const upload = make("label", "toy-upload", "Upload latents…");
-    const input = make("input");
-    input.type = "file";
-    input.accept = ".npz,.npy,.pt";
-    input.setAttribute("aria-label", "Upload latents");
-    input.onchange = () => {
-      if (input.files[0]) studio.files.take(input.files[0]);
-      input.value = "";
-    };
-    upload.append(input);
+    const upload = fileButton("Upload latents…", ".npz,.npy,.pt", "Upload latents", (file) => studio.files.take(file));
     this.moves = {
       right: dial("to the right", "In widths of the picture", -0.5, 0.5, 0, (v, final) => store.edit((r) => (r.place = { ...HOME, ...r.place, right: v }), final)),
       down: dial("downwards", "In heights of the picture", -0.5, 0.5, 0, (v, final) => store.edit((r) => (r.place = { ...HOME, ...r.place, down: v }), final)),

@@ -20,6 +20,22 @@ function openMessage(buffer) {
   return [header, 4 + size];
 }
 
+/** What looks like a button and lets the user choose a file, which `take` gets; `said`: its name for screen readers. */
+function fileButton(text, accept, said, take) {
+  const out = make("label", "toy-upload", text);
+  const input = make("input");
+  input.type = "file";
+  input.accept = accept;
+  input.setAttribute("aria-label", said);
+  input.onchange = () => {
+    const [file] = input.files;
+    input.value = ""; // the same file can be chosen again
+    if (file) take(file);
+  };
+  out.append(input);
+  return out;
+}
+
 /** Hands the user a file. */
 function saveFile(name, blob) {
   const a = make("a");

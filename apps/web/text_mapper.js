@@ -31,20 +31,10 @@ class TextMapper {
     this.name = make("p", "toy-hint");
     this.apply = button("Apply to this picture", "What the mapper does here, as an edit; it follows when the picture changes", () => this.use());
     this.save = button("Save mapper", "As a file, to open it again later", () => this.keep());
+    const open = fileButton("Open mapper…", ".safetensors", "Open mapper", (file) => this.open(file));
     this.root = make("div", "studio-method");
-    this.root.append(line("Layers", this.groups), line(this.aim), this.steps, this.l2, this.same, this.live.root, this.sheet, this.name, line(this.apply, this.save, this.opener()));
+    this.root.append(line("Layers", this.groups), line(this.aim), this.steps, this.l2, this.same, this.live.root, this.sheet, this.name, line(this.apply, this.save, open));
     this.hold(null);
-  }
-
-  opener() {
-    const label = make("label", "toy-upload", "Open mapper…");
-    const input = make("input");
-    input.type = "file";
-    input.accept = ".safetensors";
-    input.setAttribute("aria-label", "Open mapper");
-    input.onchange = () => input.files[0] && this.open(input.files[0]).finally(() => (input.value = ""));
-    label.append(input);
-    return label;
   }
 
   get about() {

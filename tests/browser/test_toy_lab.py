@@ -193,7 +193,7 @@ def test_upload_points_and_picture(open_page: Open, server: str, tmp_path: Path)
     bad.write_text("x\n1\n2\n")
     Image.fromarray((rng.random((40, 60)) * 255).astype(np.uint8)).save(picture)
     empty.write_bytes(b"")
-    points, image = (page.locator(f"input[data-kind={kind}]") for kind in ("points", "picture"))
+    points, image = (page.get_by_label(name, exact=True) for name in ("Upload points", "Upload a picture"))
     points.set_input_files(bad)
     says(page, "column")
     expect(page.locator(".toy-density")).to_have_value("ring")  # the run is as it was
