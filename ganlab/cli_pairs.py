@@ -43,6 +43,8 @@ class TrainPairs:
     images: int = RUNS["drawing"].images  # faces drawn without a discriminator
     rival_images: int = RUNS["rival"].images  # faces drawn against one
     batch: int = RUNS["drawing"].batch  # faces in a step
+    noise: float = 0.03  # of the noise inputs, from 16 px on, in deviations of what the layers make
+    first: int = 0  # seed of the picture that labs begin with
     seed: int = 0  # decides people and first weights
     device: str = "cpu"  # cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of convolutions; auto: bf16 where the device is made for it
@@ -75,18 +77,19 @@ class TrainPairs:
         return pupil
 
     def _write(self, pupil: Pupil, runs: list[PairsRun]) -> None:
-        whole, images = finished(pupil, self.seed), self.images + self.rival_images
+        whole, images = finished(pupil, self.seed, self.noise), self.images + self.rival_images
         about = {
-            "title": f"StyleGAN2, taught with pairs, {images:,} images",
             "data": "cartoon faces drawn by ganlab",
             "classes": list(HAIRSTYLES),
             "images": images,
+            "first": {"seed": self.first},
             "lessons": [run.to_dict(full=True) for run in runs],
         }
         for side in pupil.scales:
             config = TRAINABLE["stylegan2"].g_arguments(self._shape(side))
             path = self.out / f"pairs{side}.safetensors"
-            weights.save(path, lower(whole, config), licence=LICENCE, about=about, config=config)
+            title = {"title": f"Cartoon faces, {side} px, {len(HAIRSTYLES)} hairstyles"}
+            weights.save(path, lower(whole, config), licence=LICENCE, about=title | about, config=config)
             print(path)
 
     def _shape(self, resolution: int) -> Shape:

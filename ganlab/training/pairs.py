@@ -31,6 +31,7 @@ LESSONS = ("mapping", "drawing", "rival")
 LEVEL_ENDS = (3, 6)  # rows of ws up to 8 px are coarse, up to the first at 32 px middle
 LEAST_PSI = 0.5  # of truncated pairs
 R1_INTERVAL = 16
+ROUGH_FROM, LOOKED_AT = 16, 64  # pixels from which layers get noise; pictures that its strength is measured on
 AHEAD = 16  # steps whose pairs are drawn together: a GPU would wait for its orders otherwise
 HAIRSTYLES = tuple(ATTRIBUTES[LABEL].options)
 SHARES = tuple(option.probability for option in ATTRIBUTES[LABEL].options.values())  # of the hairstyles
@@ -279,15 +280,32 @@ def _distance(wrong: Float[Tensor, "n c h w"], edges: float, squares: float) -> 
 
 
 @torch.no_grad()
-def finished(pupil: Pupil, seed: int, count: int = 10_000) -> stylegan2.Generator:
-    """The generator as it is kept, on the CPU: with its mean w, and without noise, which it has never seen."""
+def finished(pupil: Pupil, seed: int, noise: float = 0.0, count: int = 10_000) -> stylegan2.Generator:
+    """The generator as it is kept, on the CPU, with its mean w.
+
+    It has never seen noise. From 16 px on its inputs get `noise` of the deviation of what a layer makes: a little
+    roughens hair and paper, and can be studied.
+    """
     generator: Any = pupil.generator.eval().cpu()
     z, c, _, _ = _latents(count, generator.z_dim, torch.Generator().manual_seed(seed))
-    generator.mapping.w_avg.copy_(generator.mapping(z, c)[:, 0].mean(0))
-    for layer in generator.synthesis.layers():
-        layer.noise_strength.zero_()
+    ws = generator.mapping(z, c)
+    generator.mapping.w_avg.copy_(ws[:, 0].mean(0))
+    for layer, deviation in zip(generator.synthesis.layers(), _deviations(generator, ws[:LOOKED_AT])):
+        layer.noise_strength.fill_(noise * deviation if layer.resolution >= ROUGH_FROM else 0.0)
     made: stylegan2.Generator = generator
     return made
+
+
+def _deviations(generator: Any, ws: Tensor) -> list[float]:
+    """Of what each layer makes without noise."""
+    layers, seen = generator.synthesis.layers(), list[float]()
+    hooks = [layer.register_forward_hook(lambda _, __, made: seen.append(float(made.std()))) for layer in layers]
+    try:
+        generator.synthesis(ws, noise_mode="none")
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
 
 
 @torch.no_grad()

@@ -140,6 +140,13 @@ def test_what_is_kept_has_its_mean_w_and_no_noise() -> None:
     generator = finished(taught, 0, count=500)
     assert float(generator.mapping.w_avg.abs().max()) > 0
     assert all(float(layer.noise_strength.detach()) == 0 for layer in generator.synthesis.layers())
+    rough = finished(taught, 0, noise=0.1, count=500).synthesis.layers()
+    strengths = {layer.resolution: float(layer.noise_strength.detach()) for layer in rough}
+    assert strengths[4] == strengths[8] == 0 < strengths[16] and strengths[32] > 0
+    twice = finished(taught, 0, noise=0.2, count=500).synthesis.layers()
+    assert float(twice[-1].noise_strength.detach()) == pytest.approx(2 * strengths[32]), (
+        "noise is measured without noise"
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"w_dim": 64}, {"classes": 3}])
@@ -159,7 +166,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert TrainPairs(tmp_path, **few, **small).main() == 0
     path = tmp_path / "pairs32.safetensors"
     assert weights.load(path).mapping.fc0.weight.shape[0] == 16
-    assert weights.inspect(path).licence == "Apache-2.0"
+    about = weights.inspect(path)
+    assert about.licence == "Apache-2.0" and about.about["first"] == {"seed": 0}
     with pytest.raises(InvalidInput, match="add --resume"):
         TrainPairs(tmp_path, **few, **small).main()
     before = path.read_bytes()
