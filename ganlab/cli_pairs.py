@@ -14,6 +14,7 @@ from ganlab.networks.arguments import Arguments, Shape
 from ganlab.networks.table import TRAINABLE
 from ganlab.nn.devices import device_named
 from ganlab.nn.supervised import STATE, trained
+from ganlab.recipe import ClassShare, Source
 from ganlab.training.pairs import HAIRSTYLES, LESSONS, PairsRun, PairsTraining, Pupil, finished, lower
 
 LICENCE = "Apache-2.0"
@@ -44,7 +45,7 @@ class TrainPairs:
     rival_images: int = RUNS["rival"].images  # faces drawn against one
     batch: int = RUNS["drawing"].batch  # faces in a step
     noise: float = 0.03  # of the noise inputs, from 16 px on, in deviations of what the layers make
-    first: int = 0  # seed of the picture that labs begin with
+    first: tuple[int, int] = (2, 4)  # seed and hairstyle, from 0, of the face that labs begin with
     seed: int = 0  # decides people and first weights
     device: str = "cpu"  # cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of convolutions; auto: bf16 where the device is made for it
@@ -52,6 +53,8 @@ class TrainPairs:
 
     def main(self) -> int:
         """Teaches and writes; 0."""
+        if not 0 <= self.first[1] < len(HAIRSTYLES):
+            raise InvalidInput("first", f"the second number must be a hairstyle from 0 to {len(HAIRSTYLES) - 1}")
         torch.backends.cudnn.benchmark = True  # shapes stay the same
         device, pupil = device_named(self.device), self._pupil()
         sizes = zip((self.latents, self.images, self.rival_images), (self.latents_batch, self.batch, self.batch))
@@ -77,12 +80,14 @@ class TrainPairs:
         return pupil
 
     def _write(self, pupil: Pupil, runs: list[PairsRun]) -> None:
+        seed, hairstyle = self.first
+        first = Source(seed=seed, classes=(ClassShare(index=hairstyle),))
         whole, images = finished(pupil, self.seed, self.noise), self.images + self.rival_images
         about = {
             "data": "cartoon faces drawn by ganlab",
             "classes": list(HAIRSTYLES),
             "images": images,
-            "first": {"seed": self.first},
+            "first": first.to_dict(),
             "lessons": [run.to_dict(full=True) for run in runs],
         }
         for side in pupil.scales:

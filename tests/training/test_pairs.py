@@ -163,11 +163,13 @@ def test_the_last_lesson_needs_a_discriminator() -> None:
 def test_the_command(tmp_path: Path) -> None:
     few: dict[str, Any] = {"images": 32, "rival_images": 16, "latents": 512, "mapping_width": 16}
     small: dict[str, Any] = {"resolution": 32, "channel_base": 256, "channel_max": 8}
+    with pytest.raises(InvalidInput, match="hairstyle"):
+        TrainPairs(tmp_path, **few, **small, first=(0, 8)).main()
     assert TrainPairs(tmp_path, **few, **small).main() == 0
     path = tmp_path / "pairs32.safetensors"
     assert weights.load(path).mapping.fc0.weight.shape[0] == 16
     about = weights.inspect(path)
-    assert about.licence == "Apache-2.0" and about.about["first"] == {"seed": 0}
+    assert about.licence == "Apache-2.0" and about.about["first"] == {"seed": 2, "classes": [{"index": 4}]}
     with pytest.raises(InvalidInput, match="add --resume"):
         TrainPairs(tmp_path, **few, **small).main()
     before = path.read_bytes()
