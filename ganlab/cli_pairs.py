@@ -42,7 +42,7 @@ class TrainPairs:
     latents: int = RUNS["mapping"].images  # latents that the mapping network learns from
     latents_batch: int = RUNS["mapping"].batch  # of them in a step
     images: int = RUNS["drawing"].images  # faces drawn without a discriminator
-    rival_images: int = RUNS["rival"].images  # faces drawn against one
+    rival_images: int = RUNS["rival"].images  # faces drawn against one; 0: without that lesson
     batch: int = RUNS["drawing"].batch  # faces in a step
     noise: float = 0.03  # of the noise inputs, from 16 px on, in deviations of what the layers make
     first: tuple[int, int] = (2, 4)  # seed and hairstyle, from 0, of the face that labs begin with
@@ -60,6 +60,8 @@ class TrainPairs:
         sizes = zip((self.latents, self.images, self.rival_images), (self.latents_batch, self.batch, self.batch))
         runs = []
         for lesson, (images, batch) in zip(LESSONS, sizes):
+            if not images:
+                continue
             changes = {"images": images, "batch": batch, "seed": self.seed, "precision": self.precision}
             runs.append(PairsRun.from_dict(RUNS[lesson].to_dict(full=True) | changes))
             pupil = self._taught(PairsTraining(runs[-1], pupil, device), self.out / lesson)

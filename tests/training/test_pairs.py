@@ -165,6 +165,9 @@ def test_the_command(tmp_path: Path) -> None:
     small: dict[str, Any] = {"resolution": 32, "channel_base": 256, "channel_max": 8}
     with pytest.raises(InvalidInput, match="hairstyle"):
         TrainPairs(tmp_path, **few, **small, first=(0, 8)).main()
+    assert TrainPairs(tmp_path / "two", **few | {"rival_images": 0}, **small).main() == 0
+    lessons = weights.inspect(tmp_path / "two" / "pairs32.safetensors").about["lessons"]
+    assert [run["lesson"] for run in lessons] == ["mapping", "drawing"]
     assert TrainPairs(tmp_path, **few, **small).main() == 0
     path = tmp_path / "pairs32.safetensors"
     assert weights.load(path).mapping.fc0.weight.shape[0] == 16
