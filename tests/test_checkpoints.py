@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganlab import weights, zoo
 from ganlab.features.faces import load_classifier
@@ -24,7 +25,8 @@ CLIPS = [path for path in FILES if path.suffix == ".safetensors" and path.parent
 
 
 def test_nothing_else_lies_there() -> None:
-    assert {path.suffix for path in FILES} <= {".safetensors", ".md"}
+    assert {path.suffix for path in FILES} <= {".safetensors", ".md", ".webp"}
+    assert {path for path in FILES if path.suffix == ".webp"} == {path.with_suffix(".webp") for path in MODELS}
     assert {path for path in FILES if path.suffix == ".safetensors"} == {*MODELS, *CLASSIFIERS, *CLIPS, *EFFECTS}
 
 
@@ -68,6 +70,15 @@ def test_the_card_of_a_clip_says_what_its_file_says(path: Path) -> None:
     card, about = path.with_suffix(".md").read_text(encoding="utf-8"), read_small(path).about
     for name, score in about["scores"]["trained"]["zero_shot"].items():
         assert re.search(rf"\| {name} \| {100 * score:.1f} \|", card), name
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_the_card_of_a_generator_shows_pictures(path: Path) -> None:
+    sheet = path.with_suffix(".webp")
+    assert f"]({sheet.name})" in path.with_suffix(".md").read_text(encoding="utf-8")
+    with Image.open(sheet) as image:
+        side = 8 * weights.load(path).img_resolution
+        assert image.size == (2 * side, side) and sheet.stat().st_size < 500_000
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
