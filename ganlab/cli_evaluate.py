@@ -26,6 +26,7 @@ class Evaluate:
     count: int = 10_000  # pictures made for each psi
     real: int = 10_000  # real pictures to compare with
     seed: int = 0  # decides latents and noise
+    histogram: bool = False  # faces: also print how often each option of each attribute comes
     sheet: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = (
         None  # also write 64 of the pictures, of each psi
     )
@@ -41,25 +42,32 @@ class Evaluate:
             raise InvalidInput("sheet", "the name of the picture must end with .png")
         path = Path(self.model)
         G = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
-        columns = self._of_faces(G) if self.data == "faces" else self._of_images(G)
+        columns, histograms = self._of_faces(G) if self.data == "faces" else (self._of_images(G), [])
         print(f"{path.stem}: {self.count:,} pictures and at most {self.real:,} real ones, seed {self.seed}\n")
         print("| | " + " | ".join(f"psi {psi:g}" for psi in self.psi) + " |")
         print("|---" * (len(self.psi) + 1) + "|")
         for rows in zip(*columns, strict=True):
             print(f"| {rows[0][0]} | " + " | ".join(text for _, text in rows) + " |")
+        if self.histogram:
+            print("", *histograms, sep="\n")
         if self.sheet is not None:
             self._write_sheet(G, self.sheet)
         return 0
 
-    def _of_faces(self, G: Any) -> list[Rows]:
-        """A column for each psi, on the features of the faces' classifier."""
+    def _of_faces(self, G: Any) -> tuple[list[Rows], list[str]]:
+        """A column for each psi, on the features of the faces' classifier; and the lines of the attributes' table."""
         from ganlab.metrics.faces_report import reference, report
 
         classes = G.about.get("classes")
         names = [str(name) for name in classes] if isinstance(classes, list) else []
         real = reference(self.real, int(G.img_resolution))
         reports = [report(G, psi, self.count, real, names, self.seed) for psi in self.psi]
-        return [[*found.rows(), *([("note", found.warning)] if found.warning else [])] for found in reports]
+        columns = [[*found.rows(), *([("note", found.warning)] if found.warning else [])] for found in reports]
+        table = [["", "data", *(f"psi {psi:g}" for psi in self.psi)], ["---"] * (2 + len(self.psi))]
+        for name in real.shares:
+            every = [real.shares[name], *(found.shares[name] for found in reports)]
+            table.append([name, *(", ".join(f"{key} {share:.1%}" for key, share in each.items()) for each in every)])
+        return columns, ["| " + " | ".join(cells) + " |" for cells in table]
 
     def _of_images(self, G: Any) -> list[Rows]:
         """A column for each psi, on the features that `training.quality` has for such data."""

@@ -1,6 +1,7 @@
 """The report on a generator of faces: real faces are as good as it gets, and each fault shows where it belongs."""
 
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -120,9 +121,13 @@ def test_classes_are_known_by_their_names() -> None:
 
 def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sheet = tmp_path / "sheet.png"
-    assert Evaluate("faces64", psi=(1, 0.5), count=64, real=64, sheet=sheet).main() == 0
+    assert Evaluate("faces64", psi=(1, 0.5), count=64, real=64, sheet=sheet, histogram=True).main() == 0
     told = capsys.readouterr().out
     assert "| | psi 1 | psi 0.5 |" in told and "FD-faces" in told and "class as asked" in told
+    rows = [line.split(" | ") for line in told.splitlines() if line.startswith("| glasses | ")]
+    for cell in rows[0][1:]:  # the data's and a column for each psi
+        assert sum(float(share) for share in re.findall(r"([\d.]+)%", cell)) == pytest.approx(100, abs=0.3)
+    assert len(rows) == 1 and len(rows[0]) == 4
     assert "too few" in told and sheet.read_bytes().startswith(b"\x89PNG")
 
 
