@@ -40,6 +40,8 @@ class Evaluate:
             raise InvalidInput("count", f"needs {SHEET_SIDE**2} pictures or more, of one psi or more")
         if self.sheet is not None and self.sheet.suffix != ".png":
             raise InvalidInput("sheet", "the name of the picture must end with .png")
+        if self.histogram and self.data != "faces":
+            raise InvalidInput("histogram", "is of the faces' attributes; leave it off for other data")
         path = Path(self.model)
         G = weights.load(path if path.exists() else zoo.path_of(self.model)).to(best_device())
         columns, histograms = self._of_faces(G) if self.data == "faces" else (self._of_images(G), [])

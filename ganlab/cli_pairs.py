@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 import tyro
@@ -13,6 +13,7 @@ from ganlab.networks import stylegan2
 from ganlab.networks.arguments import Arguments, Shape
 from ganlab.networks.table import TRAINABLE
 from ganlab.nn.devices import device_named
+from ganlab.nn.precision import Precision
 from ganlab.nn.supervised import STATE, trained
 from ganlab.recipe import ClassShare, Source
 from ganlab.training.pairs import HAIRSTYLES, LESSONS, PairsRun, PairsTraining, Pupil, finished, lower
@@ -48,7 +49,7 @@ class TrainPairs:
     first: tuple[int, int] = (2, 4)  # seed and hairstyle, from 0, of the face that labs begin with
     seed: int = 0  # decides people and first weights
     device: str = "cpu"  # cpu, cuda or mps
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of convolutions; auto: bf16 where the device is made for it
+    precision: Precision = "auto"  # of convolutions; auto: bf16 where the device is made for it
     resume: bool = False  # go on from the states in --out
 
     def main(self) -> int:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganlab.nn.scratch import scratch
-from ganlab.nn.spread import slices, spread
+from ganlab.nn.spread import evenly, slices, spread
 
 ROWS, COLUMNS, CHANNELS = 64, 48, 128  # output rows, upsampled columns and channels worked on together, at most
 LEAST_ROWS = 16  # that are worth a piece of their own
@@ -260,7 +260,7 @@ def _picked(taps: Tensor, i: Tensor) -> Tensor:
 
 def _strips(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Strip]:
     terms = len(down)
-    for rows in slices(down.shape[1], ROWS, LEAST_ROWS):
+    for rows in slices(down.shape[1], ROWS, device, LEAST_ROWS):
         between = _span(down[:, rows].abs().sum((0, 1)))
         taken = _span(up[between].abs().sum(0))
         raised, lowered = up[between, taken], down[:, rows, between].transpose(0, 1).flatten(0, 1)
@@ -305,8 +305,7 @@ def _tiles(up: Tensor, down: Tensor, device: torch.device) -> Iterator[_Tile]:
 
 def _pieces(size: int, most: int) -> list[slice]:
     """All of it in as few pieces as can be, about alike."""
-    count = -(-size // most)
-    return [slice(size * k // count, size * (k + 1) // count) for k in range(count)]
+    return evenly(size, -(-size // most))
 
 
 def _placed(matrix: Tensor, device: torch.device) -> Tensor:

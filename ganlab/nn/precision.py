@@ -1,14 +1,15 @@
-"""Which devices are made for bfloat16."""
+"""Convolutions in bfloat16, and which devices are made for it."""
 
 import contextlib
 import functools
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
-PRECISIONS = ("auto", "fp32", "bf16")
+Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS = get_args(Precision)
 
 
 def convolving(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

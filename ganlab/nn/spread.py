@@ -24,8 +24,8 @@ def spread(work: Callable[[Piece], object], pieces: Iterable[Piece], device: tor
     It comes back when all are done, or raises what the first of them that failed has raised. Between two of these,
     large operations of PyTorch's own are to be avoided: its idle threads keep their cores busy for a few milliseconds.
     """
-    pieces, threads = list(pieces), min(torch.get_num_threads(), MOST)
-    if device.type != "cpu" or threads == 1 or len(pieces) == 1:
+    pieces, threads = list(pieces), _threads(device)
+    if threads == 1 or len(pieces) == 1:
         for piece in pieces:
             work(piece)
         return
@@ -41,11 +41,19 @@ def spread(work: Callable[[Piece], object], pieces: Iterable[Piece], device: tor
         result.result()
 
 
-def slices(size: int, most: int, least: int = 1) -> list[slice]:
+def slices(size: int, most: int, device: torch.device, least: int = 1) -> list[slice]:
     """All of it in pieces of at most so many, about alike: the same number for each thread, unless below `least`."""
-    count, threads = -(-size // most), min(torch.get_num_threads(), MOST)
-    count = max(count, min(-(-count // threads) * threads, size // least))
+    count, threads = -(-size // most), _threads(device)
+    return evenly(size, max(count, min(-(-count // threads) * threads, size // least)))
+
+
+def evenly(size: int, count: int) -> list[slice]:
+    """All of it in so many pieces, about alike."""
     return [slice(size * k // count, size * (k + 1) // count) for k in range(count)]
+
+
+def _threads(device: torch.device) -> int:
+    return min(torch.get_num_threads(), MOST) if device.type == "cpu" else 1
 
 
 @functools.lru_cache(2)

@@ -159,7 +159,8 @@ def pointwise(
             torch.bmm(taken, taps[k].expand(len(taken), -1, -1), out=made)
 
     if passing:
-        spread(multiply, [(k, part) for k in range(len(x)) for part in slices(shape[1], PIECE)], x.device)
+        parts = slices(shape[1], PIECE if x.device.type == "cpu" else shape[1], x.device)
+        spread(multiply, [(k, part) for k in range(len(x)) for part in parts], x.device)
     else:
         for k in range(len(x)):
             multiply((k, slice(0, shape[1])))

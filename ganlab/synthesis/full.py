@@ -41,7 +41,7 @@ class Full:
             torch.mul(x[k, :, low - 2 : high - 2], styled, out=bordered[0, :, inside, 2:w])
             self._convolved(bordered, room[k : k + 1, :, top:end])
 
-        bands = slices(tall // OUT, max(1, BATCH // (wide // OUT)))
+        bands = slices(tall // OUT, max(1, BATCH // (wide // OUT)), x.device)
         spread(band, [(k, tiles) for k in range(n) for tiles in bands], x.device)
         return room[:, :, :h, :w]
 

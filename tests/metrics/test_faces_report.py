@@ -131,7 +131,16 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "too few" in told and sheet.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("wrong", [{"count": 5}, {"psi": ()}, {"sheet": Path("a.jpg")}, {"model": "no-such-model"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"count": 5},
+        {"psi": ()},
+        {"sheet": Path("a.jpg")},
+        {"model": "no-such-model"},
+        {"histogram": True, "data": "digits"},
+    ],
+)
 def test_the_command_refuses_in_a_sentence(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         Evaluate(**{"model": "faces64", "count": 64, "real": 64, **wrong}).main()  # type: ignore[arg-type]

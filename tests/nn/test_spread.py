@@ -94,7 +94,8 @@ def test_slices_are_a_number_for_each_thread(size: int, most: int, least: int, w
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        parts = slices(size, most, least)
+        parts = slices(size, most, CPU, least)
+        assert len(slices(size, most, torch.device("cuda"), least)) == -(-size // most), "no threads of ours there"
     finally:
         torch.set_num_threads(before)
     assert len(parts) == wanted and max(part.stop - part.start for part in parts) <= most
